@@ -1,0 +1,98 @@
+//! Trimming: limits, reports, and what can go wrong.
+
+use crate::{EntryId, HeldBack};
+
+/// How far to trim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrimLimit {
+    /// Keep at most this many entries of each partition, the newest.
+    MaxLength(u64),
+    /// Keep entries with this id and above, as `XTRIM MINID` does.
+    MinId(EntryId),
+    /// Keep entries recorded less than this many milliseconds ago.
+    MaxAgeMs(u64),
+}
+
+/// A trim to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrimRequest {
+    /// How far.
+    pub limit: TrimLimit,
+    /// Whether exactly so far, or at most so far and only where that is cheap.
+    pub exact: bool,
+    /// Whether to report what would be removed and remove nothing.
+    pub dry_run: bool,
+}
+
+impl TrimRequest {
+    /// Trims exactly to `limit`.
+    pub fn exact(limit: TrimLimit) -> Self {
+        Self {
+            limit,
+            exact: true,
+            dry_run: false,
+        }
+    }
+
+    /// Trims at most to `limit`, where that is cheap.
+    pub fn approximate(limit: TrimLimit) -> Self {
+        Self {
+            exact: false,
+            ..Self::exact(limit)
+        }
+    }
+}
+
+/// What a trim did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrimReport {
+    /// How many entries it removed, or would remove.
+    pub removed: u64,
+    /// The first entry that is left; none where none is.
+    pub first: Option<EntryId>,
+    /// What kept it from going as far as it was asked to.
+    pub held_back: Vec<HeldBack>,
+}
+
+/// Why a trim failed. It removed nothing then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrimError {
+    /// The engine could not read or write.
+    #[error("{action} {path}: {message}")]
+    Storage {
+        /// What it did, as in "writing".
+        action: &'static str,
+        /// The file or address.
+        path: String,
+        /// What the system said.
+        message: String,
+    },
+    /// The engine has stopped writing for good.
+    #[error("the log has stopped writing ({reason}): reopen it to go on")]
+    Stopped {
+        /// What happened.
+        reason: String,
+    },
+    /// This handle only reads.
+    #[error("{path} is open for reading only: trim it from the process that writes it")]
+    ReadOnly {
+        /// What was opened.
+        path: String,
+    },
+    /// The log was closed.
+    #[error("the log was closed")]
+    Closed,
+}
+
+impl TrimError {
+    /// A stable name for programs to tell errors apart by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Storage { .. } => "storage",
+            Self::Stopped { .. } => "stopped",
+            Self::ReadOnly { .. } => "read_only",
+            Self::Closed => "closed",
+        }
+    }
+}
