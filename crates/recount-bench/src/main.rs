@@ -1,2 +1,79 @@
-//! To come.
-fn main() {}
+//! The benchmark: Recount's log beside a bare log and Redis, on the same disk, in the same run.
+//!
+//! Every measurement is a process of its own with a fresh directory, so that none inherits
+//! another's memory. Ours and a rival take turns; a floor is about the median of the pairs'
+//! ratios. Making events is not timed, publishing them is, freeing them included.
+
+#![forbid(unsafe_code)]
+
+mod bare;
+mod files;
+mod generator;
+mod measure;
+mod memory;
+mod open;
+mod ours;
+mod publish;
+mod redis;
+mod report;
+mod timing;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Whatever ends a benchmark early.
+type Failure = Box<dyn Error + Send + Sync>;
+
+#[derive(Parser)]
+#[command(
+    name = "recount-bench",
+    version,
+    about = "Measures Recount beside a bare log and Redis"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// How fast events are published
+    Publish(publish::Options),
+    /// How long opening a log takes, with many events in it and with few
+    Open(open::Options),
+    /// One measurement in this process, for the other commands
+    #[command(hide = true)]
+    Measure(measure::Run),
+}
+
+/// What all benchmarks have in common.
+#[derive(clap::Args)]
+struct Common {
+    /// How many pairs of measurements to take the median of
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Where to put the logs; they are removed at the end [default: beside this program]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Publish(options) => publish::run(&options),
+        Command::Open(options) => open::run(&options),
+        Command::Measure(run) => measure::run(&run),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

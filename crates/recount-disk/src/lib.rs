@@ -1,1 +1,41 @@
-//! To come.
+//! Recount's embedded log: one directory, nothing to install.
+//!
+//! A [`DiskLog`] keeps a stream in numbered segment files. A single writer thread takes appends
+//! together, writes them as frames and syncs once for all of them; readers work on immutable
+//! snapshots; other processes follow the files. Every byte on disk is specified in `FORMAT.md`.
+//!
+//! What it is not: a server, a replicated store, or a general key-value store.
+
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+mod background;
+mod bytes;
+mod dir;
+mod error;
+mod floor;
+mod follow;
+mod frame;
+mod hash;
+mod index;
+mod load;
+mod log;
+mod meta;
+mod open;
+mod options;
+mod prepare;
+mod reader;
+mod record;
+mod recover;
+mod scan;
+mod segment;
+mod shared;
+mod storage;
+mod table;
+mod watermark;
+mod writer;
+
+pub use error::{OpenError, Recovery};
+pub use log::{DiskLog, streams};
+pub use options::{DiskOptions, InvalidSyncMode, SyncMode};
+pub use storage::{FileSystem, Lock, Map, OpenHow, Storage, StorageFile};

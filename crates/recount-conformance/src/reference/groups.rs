@@ -1,0 +1,6 @@
+//! The consumer groups of a stream in memory.
+
+mod group;
+mod store;
+
+pub(super) use group::Group;

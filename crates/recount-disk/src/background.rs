@@ -1,0 +1,179 @@
+//! What happens behind the writer's back: indexes and tables of complete segments, their sync, the
+//! merging of tables, the removal of trimmed segments.
+//!
+//! None of it decides what is in the log. A crash at any point leaves work that the next opening
+//! does again.
+
+mod flusher;
+mod merger;
+mod sealer;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+pub(crate) use sealer::{write_index, write_tables};
+
+use crate::error::{Doing, Fault};
+use crate::index::MemoryIndex;
+use crate::options::SyncMode;
+use crate::segment::Segment;
+use crate::shared::Shared;
+use crate::storage::StorageFile;
+use flusher::{Dirty, Flusher};
+use sealer::Job;
+
+/// Indexes that may wait in memory for their files; each is some ten megabytes.
+const FROZEN_MAX: usize = 3;
+
+/// The helpers of one writer.
+pub(crate) struct Background {
+    state: Arc<State>,
+    flusher: Arc<Flusher>,
+    jobs: Sender<Job>,
+    threads: Vec<JoinHandle<()>>,
+    sync: SyncMode,
+}
+
+/// What the helpers share.
+pub(crate) struct State {
+    shared: Arc<Shared>,
+    changes: Arc<AtomicU64>,
+    frozen: Mutex<Frozen>,
+    /// Signalled when a frozen index left, or cannot.
+    room: Condvar,
+    /// Why the writer must stop.
+    failure: Mutex<Option<String>>,
+}
+
+#[derive(Default)]
+struct Frozen {
+    /// Indexes of complete segments that are in no file yet, oldest first.
+    indexes: VecDeque<Arc<RwLock<MemoryIndex>>>,
+    /// Why the oldest cannot be written, as long as it cannot.
+    stuck: Option<Fault>,
+    closing: bool,
+}
+
+impl State {
+    /// Notes why the writer must stop; the first reason stays.
+    fn fail(&self, fault: &Fault) {
+        self.failure.lock().get_or_insert_with(|| fault.to_string());
+    }
+
+    /// Tells followers that the directory changed.
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Background {
+    pub(crate) fn start(shared: &Arc<Shared>, changes: &Arc<AtomicU64>) -> Result<Self, Fault> {
+        let state = Arc::new(State {
+            shared: Arc::clone(shared),
+            changes: Arc::clone(changes),
+            frozen: Mutex::default(),
+            room: Condvar::new(),
+            failure: Mutex::new(None),
+        });
+        let flusher = Arc::new(Flusher::new(Arc::clone(&state)));
+        let (jobs, job_queue) = channel();
+        let (merges, merge_queue) = channel();
+        let mut threads = Vec::new();
+        let mut spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = Builder::new().name(format!("recount-{name}")).spawn(work);
+            thread.doing("starting a thread for", &shared.dir.path).map(|thread| threads.push(thread))
+        };
+        let sealing = Arc::clone(&state);
+        spawn("seal", Box::new(move || sealer::run(&sealing, &job_queue, &merges)))?;
+        let merging = Arc::clone(&state);
+        spawn("merge", Box::new(move || merger::run(&merging, &merge_queue)))?;
+        let flushing = Arc::clone(&flusher);
+        spawn("sync", Box::new(move || flushing.run()))?;
+        Ok(Self {
+            state,
+            flusher,
+            jobs,
+            threads,
+            sync: shared.options.sync,
+        })
+    }
+
+    /// Why the writer must stop, if it must.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.state.failure.lock().clone()
+    }
+
+    /// The indexes that are in no file yet, oldest first.
+    pub(crate) fn frozen(&self) -> Vec<Arc<RwLock<MemoryIndex>>> {
+        self.state.frozen.lock().indexes.iter().cloned().collect()
+    }
+
+    /// Waits until another index may be frozen; fails if that cannot be, as on a full disk.
+    pub(crate) fn wait_for_room(&self) -> Result<(), Fault> {
+        let mut frozen = self.state.frozen.lock();
+        while frozen.indexes.len() >= FROZEN_MAX {
+            if let Some(fault) = &frozen.stuck {
+                return Err(fault.clone());
+            }
+            self.state.room.wait(&mut frozen);
+        }
+        Ok(())
+    }
+
+    /// Takes over a segment that was completed.
+    pub(crate) fn seal(
+        &self,
+        segment: &Arc<Segment>,
+        index: &Arc<RwLock<MemoryIndex>>,
+        file: &Arc<dyn StorageFile>,
+    ) {
+        self.state.frozen.lock().indexes.push_back(Arc::clone(index));
+        self.send(Job::Seal(Arc::clone(segment), Arc::clone(index)));
+        self.flusher.seal(segment.number(), Arc::clone(file));
+    }
+
+    /// Removes the files of trimmed segments, once their tables are written.
+    pub(crate) fn remove(&self, segments: Vec<u64>) {
+        self.send(Job::Remove(segments));
+    }
+
+    fn send(&self, job: Job) {
+        // The receiver lives until `finish`; a panic there is reported on joining.
+        if self.jobs.send(job).is_err() {
+            self.state.failure.lock().get_or_insert_with(|| "the sealing thread ended early".into());
+        }
+    }
+
+    /// Notes that `file` was written up to `end`, to be synced when the mode says so.
+    pub(crate) fn written(&self, file: &Arc<dyn StorageFile>, synced: &Arc<AtomicU64>, end: u64) {
+        if let SyncMode::Interval(every) = self.sync {
+            self.flusher.dirty(Dirty {
+                file: Arc::clone(file),
+                synced: Arc::clone(synced),
+                end,
+                every,
+            });
+        }
+    }
+
+    /// Ends the helpers when they have done what they were given.
+    ///
+    /// What could not be written to index files is made from the records at the next opening.
+    pub(crate) fn finish(self) {
+        let Self { state, flusher, jobs, threads, .. } = self;
+        drop(jobs);
+        state.frozen.lock().closing = true;
+        state.room.notify_all();
+        flusher.close();
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a background thread of the log panicked");
+            }
+        }
+    }
+}

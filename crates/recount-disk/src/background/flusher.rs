@@ -1,0 +1,128 @@
+//! Syncs: the active segment in intervals, and complete segments, which then get their final name.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::State;
+use crate::dir::SegmentName;
+use crate::error::{Doing, Fault};
+use crate::storage::StorageFile;
+
+/// What was written to the active segment and not synced.
+pub(super) struct Dirty {
+    pub(super) file: Arc<dyn StorageFile>,
+    pub(super) synced: Arc<AtomicU64>,
+    pub(super) end: u64,
+    pub(super) every: Duration,
+}
+
+/// The syncing thread and what it is to do.
+pub(super) struct Flusher {
+    state: Arc<State>,
+    todo: Mutex<Todo>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Todo {
+    dirty: Option<Dirty>,
+    /// When the dirty segment is to be synced.
+    due: Option<Instant>,
+    seals: VecDeque<(u64, Arc<dyn StorageFile>)>,
+    closing: bool,
+}
+
+enum Work {
+    Seal(u64, Arc<dyn StorageFile>),
+    Sync(Dirty),
+    End,
+}
+
+impl Flusher {
+    pub(super) fn new(state: Arc<State>) -> Self {
+        Self {
+            state,
+            todo: Mutex::default(),
+            wake: Condvar::new(),
+        }
+    }
+
+    pub(super) fn dirty(&self, dirty: Dirty) {
+        let mut todo = self.todo.lock();
+        let every = dirty.every;
+        todo.dirty = Some(dirty);
+        if todo.due.is_none() {
+            todo.due = Some(Instant::now() + every);
+            self.wake.notify_one();
+        }
+    }
+
+    pub(super) fn seal(&self, number: u64, file: Arc<dyn StorageFile>) {
+        self.todo.lock().seals.push_back((number, file));
+        self.wake.notify_one();
+    }
+
+    pub(super) fn close(&self) {
+        self.todo.lock().closing = true;
+        self.wake.notify_one();
+    }
+
+    /// Works until closed. The writer itself syncs the active segment then.
+    pub(super) fn run(&self) {
+        loop {
+            let done = match self.next() {
+                Work::End => return,
+                Work::Seal(number, file) => self.sync_and_rename(number, &*file),
+                Work::Sync(dirty) => self.sync(&dirty),
+            };
+            if let Err(fault) = done {
+                self.state.fail(&fault);
+            }
+        }
+    }
+
+    fn next(&self) -> Work {
+        let mut todo = self.todo.lock();
+        loop {
+            if let Some((number, file)) = todo.seals.pop_front() {
+                return Work::Seal(number, file);
+            }
+            if todo.closing {
+                return Work::End;
+            }
+            match todo.due {
+                None => self.wake.wait(&mut todo),
+                Some(due) if due <= Instant::now() => {
+                    todo.due = None;
+                    if let Some(dirty) = todo.dirty.take() {
+                        return Work::Sync(dirty);
+                    }
+                }
+                Some(due) => drop(self.wake.wait_until(&mut todo, due)),
+            }
+        }
+    }
+
+    fn sync(&self, dirty: &Dirty) -> Result<(), Fault> {
+        dirty.file.sync().doing("syncing the active segment in", &self.state.shared.dir.path)?;
+        dirty.synced.fetch_max(dirty.end, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn sync_and_rename(&self, number: u64, file: &dyn StorageFile) -> Result<(), Fault> {
+        let dir = &self.state.shared.dir;
+        let from = dir.segment(number, SegmentName::Log);
+        let to = dir.segment(number, SegmentName::Sealed);
+        file.sync().doing("syncing", &from)?;
+        match dir.storage.rename(&from, &to).doing("renaming", &from) {
+            // Trimmed and removed meanwhile.
+            Err(Fault::Io { missing: true, .. }) => Ok(()),
+            Err(fault) => Err(fault),
+            Ok(()) => dir.storage.sync_dir(&dir.path).doing("syncing", &dir.path),
+        }
+    }
+}

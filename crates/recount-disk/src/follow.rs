@@ -1,0 +1,301 @@
+//! Reading a stream that another process may be writing.
+//!
+//! With a living writer a follower reads up to the watermark; without one up to the last whole frame.
+//! It changes nothing on disk. Between two looks it waits for the file system to tell of a change.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::{Mutex, RwLock};
+use recount_core::EntryId;
+use tokio::sync::watch;
+
+use crate::dir::{SegmentName, StreamDir, TableKind, check_root, stream_dir};
+use crate::error::{Doing, Fault, OpenError};
+use crate::floor::Floor;
+use crate::frame::SEGMENT_HEADER;
+use crate::index::MemoryIndex;
+use crate::load;
+use crate::options::DiskOptions;
+use crate::scan::Scanner;
+use crate::segment::Segment;
+use crate::shared::{Shared, Snapshot, Tables};
+use crate::watermark::Watermark;
+
+/// What keeps a read-only handle up to date.
+pub(crate) struct Follower {
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    /// Counts the changes that the file system told of.
+    pub(crate) ticks: watch::Sender<u64>,
+    /// Watches as long as the follower lives.
+    _watcher: RecommendedWatcher,
+}
+
+struct State {
+    segments: Vec<Arc<Segment>>,
+    /// The last segment while it grows.
+    growing: Option<Growing>,
+    floor: Floor,
+    /// Generation and changes of the watermark that the directory was last read at.
+    seen: Option<(u64, u64)>,
+    /// A torn end that was looked into: its length and where it begins.
+    torn: Option<(u64, u64)>,
+}
+
+struct Growing {
+    segment: Arc<Segment>,
+    index: Arc<RwLock<MemoryIndex>>,
+    /// Up to where frames were read.
+    end: u64,
+    /// The highest offset that a frame says was on stable storage.
+    synced: u64,
+}
+
+/// Opens a stream for reading.
+pub(crate) fn open(root: &Path, stream: &str, options: DiskOptions) -> Result<(Arc<Shared>, Arc<Follower>), OpenError> {
+    let path = stream_dir(root, stream)?;
+    let storage = Arc::clone(&options.storage);
+    let missing = || OpenError::NoStream {
+        stream: stream.to_owned(),
+        path: root.display().to_string(),
+    };
+    if !check_root(&*storage, root)? {
+        return Err(missing());
+    }
+    let meta = StreamDir::read_meta(&*storage, &path)?.ok_or_else(missing)?;
+    let dir = Arc::new(StreamDir::new(storage, path, meta));
+    let snapshot = Snapshot {
+        segments: Arc::default(),
+        visible: 0,
+        trimmed: 0,
+        added: 0,
+        last_id: EntryId::MIN,
+        closed: false,
+    };
+    let shared = Arc::new(Shared {
+        dir: Arc::clone(&dir),
+        stream: stream.to_owned(),
+        options,
+        snapshots: watch::Sender::new(snapshot),
+        tables: RwLock::default(),
+    });
+    let ticks = watch::Sender::new(0);
+    let follower = Arc::new(Follower {
+        shared: Arc::clone(&shared),
+        state: Mutex::new(State {
+            segments: Vec::new(),
+            growing: None,
+            floor: Floor::NONE,
+            seen: None,
+            torn: None,
+        }),
+        // Watching begins before the first look, so that nothing falls between the two.
+        _watcher: watch_dir(&dir, ticks.clone())?,
+        ticks,
+    });
+    follower.refresh()?;
+    Ok((shared, follower))
+}
+
+fn watch_dir(dir: &StreamDir, ticks: watch::Sender<u64>) -> Result<RecommendedWatcher, OpenError> {
+    let fail = |error: notify::Error| OpenError::Storage {
+        action: "watching",
+        path: dir.path.display().to_string(),
+        message: error.to_string(),
+    };
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Looking is access too: it must not wake us again. An overflow or error always does.
+        if !matches!(&event, Ok(event) if event.kind.is_access()) {
+            ticks.send_modify(|ticks| *ticks += 1);
+        }
+    })
+    .map_err(fail)?;
+    watcher.watch(&dir.path, RecursiveMode::NonRecursive).map_err(fail)?;
+    Ok(watcher)
+}
+
+impl Follower {
+    /// Reads what is new and shows it.
+    pub(crate) fn refresh(&self) -> Result<(), Fault> {
+        let mut state = self.state.lock();
+        let mut attempts = 0;
+        loop {
+            match self.look(&mut state) {
+                // A trim took away what was about to be read: read the directory anew.
+                Err(Fault::Io { missing: true, .. }) if attempts < 5 => {
+                    attempts += 1;
+                    state.seen = None;
+                    state.segments.clear();
+                    state.growing = None;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn look(&self, state: &mut State) -> Result<(), Fault> {
+        let dir = &self.shared.dir;
+        let lock = StreamDir::lock_path(&dir.path);
+        let alive = dir.storage.is_locked(&lock).doing("reading", &lock)?;
+        let watermark = load::watermark(dir);
+        let living = watermark.filter(|_| alive);
+        let seen = watermark.map(|watermark| (watermark.generation, watermark.changes));
+        if state.seen.is_none() || state.seen != seen {
+            self.read_directory(state)?;
+            state.seen = seen.or(Some((0, 0)));
+        }
+        while self.advance(state, living.as_ref())? {}
+        self.publish(state);
+        Ok(())
+    }
+
+    /// Reads floor and tables, and forgets trimmed segments.
+    fn read_directory(&self, state: &mut State) -> Result<(), Fault> {
+        let dir = &self.shared.dir;
+        state.floor = load::floor(dir)?;
+        let floor = state.floor.segment;
+        state.segments.retain(|segment| segment.number() >= floor);
+        if state.growing.as_ref().is_some_and(|growing| growing.segment.number() < floor) {
+            state.growing = None;
+        }
+        for segment in &state.segments {
+            if segment.has_memory_index() {
+                segment.switch_to_file_index();
+            }
+        }
+        let listing = dir.list()?;
+        let open = |kind, ranges| -> Result<Vec<_>, Fault> {
+            let (kept, _) = load::cover(ranges);
+            Ok(load::tables(dir, kind, &kept)?.into_iter().flatten().collect())
+        };
+        // Event ids are the writer's business.
+        let sessions = open(TableKind::Sessions, listing.sessions)?;
+        *self.shared.tables.write() = Tables { ids: Vec::new(), sessions };
+        Ok(())
+    }
+
+    /// Reads on in the growing segment, or goes on to the next. False if there is nothing more.
+    fn advance(&self, state: &mut State, living: Option<&Watermark>) -> Result<bool, Fault> {
+        let dir = &self.shared.dir;
+        let Some(growing) = &mut state.growing else {
+            return self.next_segment(state, living);
+        };
+        let number = growing.segment.number();
+        let (file, path) = growing.segment.file()?;
+        let len = file.len().doing("reading", &path)?;
+        let limit = match living {
+            Some(living) if living.segment == number => living.visible,
+            Some(living) if living.segment < number => return Ok(false),
+            _ => len,
+        };
+        if limit <= growing.end || state.torn == Some((limit, growing.end)) {
+            return Ok(false);
+        }
+        if living.is_none() {
+            // Nobody vouches for what is there: put it on stable storage before showing it.
+            file.sync().doing("syncing", &path)?;
+        }
+        let scanner = Scanner {
+            file: &*file,
+            path: &path,
+            salt: growing.segment.salt,
+            hashes: &dir.hashes,
+            expired_before_ms: 0,
+        };
+        let scan = scanner.scan(growing.end, limit, &mut growing.index.write())?;
+        growing.end = scan.end;
+        growing.synced = growing.synced.max(scan.synced);
+        if let Some(footer) = scan.footer {
+            growing.segment.set_complete(footer);
+            state.growing = None;
+            return Ok(true);
+        }
+        if let Some(what) = scan.bad {
+            let synced = growing.synced.max(scanner.evidence_behind(scan.end, len)?);
+            if living.is_some() || synced > scan.end {
+                return Err(Fault::corrupt(&path, scan.end, what));
+            }
+            state.torn = Some((limit, scan.end));
+        }
+        Ok(false)
+    }
+
+    /// Opens the segment after the last one, if it is there.
+    fn next_segment(&self, state: &mut State, living: Option<&Watermark>) -> Result<bool, Fault> {
+        let dir = &self.shared.dir;
+        let number = state.segments.last().map_or(state.floor.segment, |last| last.number() + 1);
+        if living.is_some_and(|living| number > living.segment) {
+            return Ok(false);
+        }
+        let found = match load::look_at(dir, number) {
+            Err(Fault::Io { missing: true, .. }) if living.is_none() => return Ok(false),
+            other => other?,
+        };
+        // Half created; whoever writes next completes or removes it.
+        if found.len < SEGMENT_HEADER as u64 && living.is_none() {
+            return Ok(false);
+        }
+        let header = found.header.map_err(|what| Fault::corrupt(&found.path, 0, what))?;
+        if let Some((last, footer)) = state.segments.last().and_then(|last| Some((last, last.footer()?))) {
+            load::check_continues(dir, &last.header, footer, &header)?;
+        }
+        let sealed = found.path == dir.segment(number, SegmentName::Sealed);
+        if let (true, Ok(footer)) = (sealed, found.footer) {
+            state.segments.push(Arc::new(Segment::complete(dir, header, footer)));
+            return Ok(true);
+        }
+        if sealed {
+            let what = "the segment's footer is missing";
+            return Err(Fault::corrupt(&found.path, found.len, what));
+        }
+        let segment = Arc::new(Segment::growing(dir, header, found.file, found.path, MemoryIndex::default()));
+        if let Some(index) = segment.memory_index() {
+            state.segments.push(Arc::clone(&segment));
+            state.growing = Some(Growing {
+                segment,
+                index,
+                end: SEGMENT_HEADER as u64,
+                synced: 0,
+            });
+        }
+        Ok(true)
+    }
+
+    fn publish(&self, state: &State) {
+        let (visible, added, last_id) = end_of(state);
+        self.shared.snapshots.send_if_modified(|snapshot| {
+            let trimmed = state.floor.trimmed;
+            let same = snapshot.added == added
+                && snapshot.trimmed == trimmed
+                && snapshot.segments.len() == state.segments.len();
+            *snapshot = Snapshot {
+                segments: Arc::new(state.segments.clone()),
+                visible,
+                trimmed,
+                added: added.max(trimmed),
+                last_id,
+                closed: snapshot.closed,
+            };
+            !same
+        });
+    }
+}
+
+/// How many records of the last segment are there, how many were added in all, the last id.
+fn end_of(state: &State) -> (u32, u64, EntryId) {
+    let Some(last) = state.segments.last() else {
+        return (0, state.floor.trimmed, EntryId::MIN);
+    };
+    let (count, id) = match (&state.growing, last.footer()) {
+        (Some(growing), _) => {
+            let index = growing.index.read();
+            (index.len(), index.entry_ids.last().copied())
+        }
+        (None, Some(footer)) => (footer.count, (footer.count > 0).then_some(footer.last)),
+        (None, None) => (0, None),
+    };
+    let header = &last.header;
+    (count, header.base_entries + u64::from(count), id.unwrap_or(header.base_id))
+}

@@ -1,0 +1,307 @@
+//! [`DiskLog`]: the engine behind the contract of `EventLog`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use recount_core::{
+    AppendError, Batch, Cursor, Entry, EventLog, Filter, LogInfo, Page, PartitionInfo, Position,
+    Query, ReadError, ReadRange, Receipt, TrimError, TrimReport, TrimRequest,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::dir;
+use crate::error::{Doing, Fault, OpenError, Recovery};
+use crate::follow::{self, Follower};
+use crate::open::{self, Opened};
+use crate::options::DiskOptions;
+use crate::prepare::{self, Prepared};
+use crate::reader;
+use crate::shared::{Shared, Snapshot};
+use crate::storage::FileSystem;
+use crate::writer::Request;
+
+/// A stream in a directory of this machine.
+///
+/// One process writes a stream at a time; any number of others read and follow it. Inside a process a
+/// `DiskLog` is shared by reference or in an `Arc`.
+///
+/// ```
+/// use recount_core::{Event, EventLog, EventType, Query};
+/// use recount_disk::{DiskLog, DiskOptions};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let log = DiskLog::open(dir.path(), "memory:events", DiskOptions::default()).await?;
+/// let event = Event::builder(EventType::SessionStarted, "s1").user("u1").build()?;
+/// let receipt = log.append(event.into()).await?;
+/// assert_eq!(receipt.appended(), 1);
+/// assert_eq!(log.query(&Query::session("s1")).await?.entries.len(), 1);
+/// log.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct DiskLog {
+    shared: Arc<Shared>,
+    role: Role,
+    recovery: Option<Recovery>,
+    root: PathBuf,
+}
+
+enum Role {
+    Writer(mpsc::Sender<Request>),
+    Follower(Arc<Follower>),
+}
+
+impl DiskLog {
+    /// Opens a stream for writing, creating the directory and the stream if need be.
+    ///
+    /// Waits up to [`DiskOptions::lock_wait`] for another process that has the stream open for
+    /// writing. What a crash left is repaired, see [`DiskLog::recovery`].
+    pub async fn open(dir: impl Into<PathBuf>, stream: &str, options: DiskOptions) -> Result<Self, OpenError> {
+        let root = dir.into();
+        let (at, name) = (root.clone(), stream.to_owned());
+        let opened = blocking(move || open::for_writing(&at, &name, options)).await?;
+        let Opened { shared, requests, recovery } = opened;
+        Ok(Self {
+            shared,
+            role: Role::Writer(requests),
+            recovery,
+            root,
+        })
+    }
+
+    /// Opens a stream for reading and following. Nothing is created or changed.
+    pub async fn open_read_only(
+        dir: impl Into<PathBuf>,
+        stream: &str,
+        options: DiskOptions,
+    ) -> Result<Self, OpenError> {
+        let root = dir.into();
+        let (at, name) = (root.clone(), stream.to_owned());
+        let (shared, follower) = blocking(move || follow::open(&at, &name, options)).await?;
+        Ok(Self {
+            shared,
+            role: Role::Follower(follower),
+            recovery: None,
+            root,
+        })
+    }
+
+    /// What opening cut off the end of the log, if anything.
+    pub fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_ref()
+    }
+
+    async fn request<T, E: From<Closed>>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Request,
+        read_only: impl FnOnce(String) -> E,
+    ) -> Result<T, E> {
+        let requests = match &self.role {
+            Role::Writer(requests) => requests,
+            Role::Follower(_) => return Err(read_only(self.location())),
+        };
+        let (reply, answer) = oneshot::channel();
+        requests.send(request(reply)).await.map_err(|_| Closed)?;
+        answer.await.map_err(|_| Closed)?
+    }
+
+    async fn append_prepared(&self, prepared: Prepared) -> Result<Receipt, AppendError> {
+        if prepared.records.is_empty() {
+            return Ok(Receipt {
+                outcomes: Vec::new(),
+                durability: self.shared.options.sync.durability(),
+            });
+        }
+        let request = |reply| Request::Append(Box::new(prepared), reply);
+        self.request(request, |path| AppendError::ReadOnly { path }).await
+    }
+
+    fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    /// What readers see now; a follower looks at the files first.
+    async fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        if let Role::Follower(follower) = &self.role {
+            let follower = Arc::clone(follower);
+            blocking(move || follower.refresh()).await?;
+        }
+        let snapshot = self.shared.snapshots.borrow().clone();
+        if snapshot.closed {
+            return Err(ReadError::Closed);
+        }
+        Ok(snapshot)
+    }
+
+    async fn page(&self, range: &ReadRange, filter: &Filter) -> Result<Page, ReadError> {
+        let mut attempts = 0;
+        loop {
+            let snapshot = self.snapshot().await?;
+            let shared = Arc::clone(&self.shared);
+            let (range, filter) = (range.clone(), filter.clone());
+            let trimmed = snapshot.trimmed;
+            match blocking(move || reader::page(&shared, &snapshot, &range, &filter)).await {
+                // A trim removed a file between the snapshot and the read.
+                Err(Fault::Io { missing: true, .. })
+                    if attempts < 5 && self.snapshot().await?.trimmed > trimmed =>
+                {
+                    attempts += 1;
+                }
+                other => return other.map_err(ReadError::from),
+            }
+        }
+    }
+}
+
+/// The writer is gone.
+struct Closed;
+
+impl From<Closed> for AppendError {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<Closed> for TrimError {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+#[async_trait]
+impl EventLog for DiskLog {
+    async fn append(&self, batch: Batch) -> Result<Receipt, AppendError> {
+        let prepared = prepare::events(&batch, &self.shared.options.limits, &self.shared.dir.hashes)?;
+        drop(batch);
+        self.append_prepared(prepared).await
+    }
+
+    async fn append_with_ids(&self, entries: Vec<Entry>) -> Result<Receipt, AppendError> {
+        let prepared = prepare::entries(entries, &self.shared.options.limits, &self.shared.dir.hashes)?;
+        self.append_prepared(prepared).await
+    }
+
+    async fn read(&self, range: &ReadRange) -> Result<Page, ReadError> {
+        self.page(range, &Filter::default()).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, ReadError> {
+        self.page(&query.range, &query.filter).await
+    }
+
+    async fn wait(&self, cursor: &Cursor) -> Result<(), ReadError> {
+        let after = cursor.get(0);
+        let mut snapshots = self.shared.snapshots.subscribe();
+        match &self.role {
+            Role::Writer(_) => {
+                let seen = snapshots
+                    .wait_for(|snapshot| snapshot.closed || snapshot.has_after(after))
+                    .await
+                    .map_err(|_| ReadError::Closed)?;
+                if seen.closed { Err(ReadError::Closed) } else { Ok(()) }
+            }
+            Role::Follower(follower) => {
+                let mut ticks = follower.ticks.subscribe();
+                loop {
+                    ticks.borrow_and_update();
+                    snapshots.borrow_and_update();
+                    if self.snapshot().await?.has_after(after) {
+                        return Ok(());
+                    }
+                    tokio::select! {
+                        changed = ticks.changed() => changed.map_err(|_| ReadError::Closed)?,
+                        changed = snapshots.changed() => changed.map_err(|_| ReadError::Closed)?,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn tail(&self) -> Result<Cursor, ReadError> {
+        let snapshot = self.snapshot().await?;
+        Ok([Position { partition: 0, entry_id: snapshot.last_id }].into_iter().collect())
+    }
+
+    async fn trim(&self, request: &TrimRequest) -> Result<TrimReport, TrimError> {
+        let request = request.clone();
+        self.request(|reply| Request::Trim(request, reply), |path| TrimError::ReadOnly { path }).await
+    }
+
+    async fn info(&self) -> Result<LogInfo, ReadError> {
+        let snapshot = self.snapshot().await?;
+        let shared = Arc::clone(&self.shared);
+        let location = self.location();
+        let info = blocking(move || info(&shared, &snapshot, location)).await?;
+        Ok(info)
+    }
+
+    async fn close(&self) -> Result<(), AppendError> {
+        match &self.role {
+            Role::Writer(_) => {
+                let closed = self.request(Request::Close, |path| AppendError::ReadOnly { path }).await;
+                // Closing again does nothing.
+                if closed == Err(AppendError::Closed) { Ok(()) } else { closed }
+            }
+            Role::Follower(_) => {
+                self.shared.snapshots.send_modify(|snapshot| snapshot.closed = true);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn info(shared: &Shared, snapshot: &Snapshot, location: String) -> Result<LogInfo, Fault> {
+    let dir = &shared.dir;
+    let mut bytes = 0;
+    let mut index_bytes = 0;
+    for name in dir.storage.list(&dir.path).doing("reading", &dir.path)? {
+        let path = dir.path.join(&name);
+        // A file may be merged or removed meanwhile; then it takes no space.
+        let len = dir.storage.open(&path, crate::storage::OpenHow::Read).and_then(|file| file.len());
+        let len = len.unwrap_or(0);
+        bytes += len;
+        if name.ends_with(".idx") || name.ends_with(".tbl") {
+            index_bytes += len;
+        }
+    }
+    let options = &shared.options;
+    Ok(LogInfo {
+        engine: "disk",
+        stream: shared.stream.clone(),
+        location,
+        durability: options.sync.durability(),
+        durability_note: options.sync.promise(),
+        idempotency_window_ms: options.idempotency_window.as_millis() as u64,
+        partitions: vec![PartitionInfo {
+            partition: 0,
+            length: snapshot.length(),
+            entries_added: snapshot.added,
+            first: snapshot.first_id()?,
+            last: snapshot.last_id,
+            held_back: Vec::new(),
+        }],
+        bytes,
+        details: vec![
+            ("sync".into(), options.sync.to_string()),
+            ("segments".into(), snapshot.segments.len().to_string()),
+            ("segment_bytes".into(), options.segment_bytes.to_string()),
+            ("index_bytes".into(), index_bytes.to_string()),
+        ],
+    })
+}
+
+/// The names of the streams in a data directory, sorted. None in a directory that does not exist.
+pub fn streams(dir: &Path) -> Result<Vec<String>, OpenError> {
+    dir::streams(&FileSystem, dir)
+}
+
+/// Runs file work where it does not hold up other tasks.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}

@@ -1,0 +1,318 @@
+//! Opening a stream for writing. `FORMAT.md`, "Opening for writing".
+
+use std::io::IoSlice;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
+use recount_core::EntryId;
+use tokio::sync::{mpsc, watch};
+
+use crate::background::{Background, write_index, write_tables};
+use crate::dir::{SegmentName, StreamDir, TableKind, prepare_root, stream_dir};
+use crate::error::{Doing, Fault, OpenError, Recovery};
+use crate::frame::{SEGMENT_HEADER, SegmentHeader};
+use crate::index::MemoryIndex;
+use crate::load;
+use crate::meta::Meta;
+use crate::options::{DiskOptions, SyncMode};
+use crate::recover::{Recovered, recover};
+use crate::segment::Segment;
+use crate::shared::{Shared, Snapshot, Tables};
+use crate::storage::{Lock, OpenHow, Storage};
+use crate::watermark::Watermark;
+use crate::writer::{Pending, Request, Writer, create_segment};
+
+/// Requests that may wait for the writer.
+const QUEUE: usize = 1024;
+
+/// What an opening for writing gives.
+pub(crate) struct Opened {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) recovery: Option<Recovery>,
+}
+
+/// Opens, creating and repairing what is needed, and starts the writer.
+pub(crate) fn for_writing(root: &Path, stream: &str, options: DiskOptions) -> Result<Opened, OpenError> {
+    let storage = Arc::clone(&options.storage);
+    let path = stream_dir(root, stream)?;
+    prepare_root(&*storage, root)?;
+    storage.create_dir_all(&path).doing("creating", &path)?;
+    for dir in [path.parent(), Some(root)].into_iter().flatten() {
+        storage.sync_dir(dir).doing("syncing", dir)?;
+    }
+    let lock = lock(&*storage, &path, options.lock_wait)?;
+    let meta = meta(&*storage, &path, &options)?;
+    let dir = Arc::new(StreamDir::new(storage, path, meta));
+    Opening { dir, stream, options }.open(lock)
+}
+
+/// Takes the lock, waiting for whoever holds it.
+fn lock(storage: &dyn Storage, dir: &Path, wait: Duration) -> Result<Box<dyn Lock>, OpenError> {
+    let path = StreamDir::lock_path(dir);
+    let deadline = Instant::now() + wait;
+    loop {
+        if let Some(lock) = storage.try_lock(&path).doing("locking", &path)? {
+            return Ok(lock);
+        }
+        if Instant::now() >= deadline {
+            let pid = crate::dir::read_small(storage, &path).unwrap_or_default();
+            let pid = String::from_utf8_lossy(&pid).trim().to_owned();
+            return Err(OpenError::Locked {
+                path: dir.display().to_string(),
+                pid: if pid.is_empty() { "(unknown)".into() } else { pid },
+            });
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn meta(storage: &dyn Storage, dir: &Path, options: &DiskOptions) -> Result<Meta, OpenError> {
+    if let Some(meta) = StreamDir::read_meta(storage, dir)? {
+        return Ok(meta);
+    }
+    let names = storage.list(dir).doing("reading", dir)?;
+    if names.iter().any(|name| name.ends_with(".log") || name.ends_with(".seg")) {
+        let path = dir.join("stream.meta");
+        return Err(Fault::corrupt(&path, 0, "it is missing, but there are segments").into());
+    }
+    let meta = Meta::generate(options.clock.now_ms());
+    StreamDir::write_meta(storage, dir, &meta)?;
+    Ok(meta)
+}
+
+struct Opening<'a> {
+    dir: Arc<StreamDir>,
+    stream: &'a str,
+    options: DiskOptions,
+}
+
+impl Opening<'_> {
+    fn open(self, lock: Box<dyn Lock>) -> Result<Opened, OpenError> {
+        let dir = &self.dir;
+        let listing = dir.list()?;
+        for name in &listing.temporary {
+            self.remove(&dir.path.join(name));
+        }
+        let floor = load::floor(dir)?;
+        let mut numbers: Vec<(u64, SegmentName)> = Vec::new();
+        for &(number, name) in &listing.segments {
+            if number < floor.segment {
+                self.remove(&dir.segment(number, name));
+                self.remove(&dir.index(number));
+            } else {
+                numbers.push((number, name));
+            }
+        }
+        self.check_numbers(&numbers, floor.segment, floor.trimmed)?;
+
+        let before = load::watermark(dir);
+        let Recovered { mut segments, active, recovery } = recover(dir, &numbers, before.as_ref())?;
+        let (added, last_id) = position_after(&segments, active.as_ref());
+        let now = self.options.clock.now_ms().max(last_id.ms);
+        let window = self.options.idempotency_window.as_millis() as u64;
+        let tables = self.tables(&segments, now.saturating_sub(window))?;
+
+        let sync = self.options.sync != SyncMode::Os;
+        let active = match active {
+            Some(active) => active,
+            None => {
+                let header = SegmentHeader {
+                    number: segments.last().map_or(floor.segment, |last| last.number() + 1),
+                    base_id: last_id,
+                    base_entries: added.max(floor.trimmed),
+                    previous_synced: true,
+                };
+                let file = create_segment(dir, &header, sync)?;
+                let path = dir.segment(header.number, SegmentName::Log);
+                Segment::growing(dir, header, file, path, MemoryIndex::default())
+            }
+        };
+        let active = Arc::new(active);
+        segments.push(Arc::clone(&active));
+        self.start(lock, Arc::new(segments), active, tables, (floor.trimmed, last_id), before, recovery)
+    }
+
+    /// Removes what nobody needs; if that fails it is tried again at the next opening.
+    fn remove(&self, path: &Path) {
+        if let Err(error) = self.dir.storage.remove(path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, path = %path.display(), "cannot remove a file that is no longer needed");
+        }
+    }
+
+    /// Segments are numbered without gaps from the floor on.
+    fn check_numbers(&self, numbers: &[(u64, SegmentName)], first: u64, trimmed: u64) -> Result<(), OpenError> {
+        if numbers.is_empty() && trimmed == 0 {
+            return Ok(());
+        }
+        let expected = first..;
+        let found = numbers.iter().map(|&(number, _)| number).chain([0]);
+        for (expected, found) in expected.zip(found) {
+            if found == 0 && expected > first {
+                break;
+            }
+            if found != expected {
+                let path = self.dir.segment(expected, SegmentName::Sealed);
+                return Err(Fault::corrupt(&path, 0, "the segment is missing").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the tables, and makes those that are missing from the records.
+    fn tables(&self, segments: &[Arc<Segment>], expired_before: u64) -> Result<Tables, OpenError> {
+        let listing = self.dir.list()?;
+        let ids = self.open_tables(TableKind::Ids, listing.ids)?;
+        let sessions = self.open_tables(TableKind::Sessions, listing.sessions)?;
+        let mut tables = Tables { ids, sessions };
+        let covers = |tables: &[Arc<crate::table::Table>], number| {
+            tables.iter().any(|table| (table.first_segment..=table.last_segment).contains(&number))
+        };
+        for segment in segments {
+            let Some(footer) = segment.footer() else { continue };
+            let number = segment.number();
+            let expired = footer.last.ms < expired_before;
+            let has_ids = expired || covers(&tables.ids, number);
+            let has_sessions = covers(&tables.sessions, number);
+            let has_index = listing.indexes.binary_search(&number).is_ok();
+            if has_ids && has_sessions && has_index {
+                continue;
+            }
+            let index = segment.scanned(footer)?;
+            write_index(&self.dir, number, &index)?;
+            if has_ids && has_sessions {
+                continue;
+            }
+            let (ids, sessions) = write_tables(&self.dir, number, &index, true)?;
+            if !covers(&tables.ids, number) {
+                tables.ids.push(Arc::new(ids));
+            }
+            if !has_sessions {
+                tables.sessions.push(Arc::new(sessions));
+            }
+        }
+        tables.ids.sort_by_key(|table| table.first_segment);
+        tables.sessions.sort_by_key(|table| table.first_segment);
+        Ok(tables)
+    }
+
+    fn open_tables(&self, kind: TableKind, ranges: Vec<(u64, u64)>) -> Result<Vec<Arc<crate::table::Table>>, OpenError> {
+        let (kept, superseded) = load::cover(ranges);
+        let mut tables = Vec::new();
+        for (range, table) in kept.iter().zip(load::tables(&self.dir, kind, &kept)?) {
+            match table {
+                Some(table) => tables.push(table),
+                None => {
+                    let path = self.dir.table(kind, *range);
+                    tracing::warn!(path = %path.display(), "the table is damaged; rebuilding it from the records");
+                    let aside = path.with_extension("bad");
+                    self.dir.storage.rename(&path, &aside).doing("renaming", &path)?;
+                }
+            }
+        }
+        for range in superseded {
+            self.remove(&self.dir.table(kind, range));
+        }
+        Ok(tables)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn start(
+        self,
+        lock: Box<dyn Lock>,
+        segments: Arc<Vec<Arc<Segment>>>,
+        active: Arc<Segment>,
+        tables: Tables,
+        (trimmed, last_id): (u64, EntryId),
+        before: Option<Watermark>,
+        recovery: Option<Recovery>,
+    ) -> Result<Opened, OpenError> {
+        let dir = Arc::clone(&self.dir);
+        let (file, path) = active.file()?;
+        let end = file.len().doing("reading", &path)?;
+        // What stands in the active segment now was synced by recovery, or is synced here.
+        file.sync().doing("syncing", &path)?;
+        let index = active.memory_index().unwrap_or_default();
+        let visible = index.read().len();
+        let added = active.header.base_entries + u64::from(visible);
+        let snapshot = Snapshot {
+            segments: Arc::clone(&segments),
+            visible,
+            trimmed,
+            added,
+            last_id,
+            closed: false,
+        };
+        let shared = Arc::new(Shared {
+            dir: Arc::clone(&dir),
+            stream: self.stream.to_owned(),
+            options: self.options,
+            snapshots: watch::Sender::new(snapshot),
+            tables: RwLock::new(tables),
+        });
+        let watermark_path = dir.watermark();
+        let watermark = match dir.storage.open(&watermark_path, OpenHow::Write) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                dir.storage.open(&watermark_path, OpenHow::Create)
+            }
+            other => other,
+        }
+        .doing("opening", &watermark_path)?;
+        let changes = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            background: Background::start(&shared, &changes)?,
+            shared: Arc::clone(&shared),
+            active,
+            file,
+            index,
+            end: end.max(SEGMENT_HEADER as u64),
+            synced: Arc::new(AtomicU64::new(end)),
+            segments,
+            last_id,
+            added,
+            trimmed,
+            watermark,
+            generation: before.map_or(0, |before| before.generation) + 1,
+            changes,
+            stopped: None,
+            pending: Pending::default(),
+            lock,
+        };
+        writer.write_watermark()?;
+        let (requests, queue) = mpsc::channel(QUEUE);
+        std::thread::Builder::new()
+            .name("recount-write".into())
+            .spawn(move || writer.run(queue))
+            .doing("starting a thread for", &dir.path)?;
+        Ok(Opened { shared, requests, recovery })
+    }
+}
+
+/// How many entries were added, and the greatest id, by what the segments hold.
+fn position_after(segments: &[Arc<Segment>], active: Option<&Segment>) -> (u64, EntryId) {
+    if let Some(active) = active {
+        let index = active.memory_index().unwrap_or_default();
+        let index = index.read();
+        let last = index.entry_ids.last().copied().unwrap_or(active.header.base_id);
+        return (active.header.base_entries + u64::from(index.len()), last);
+    }
+    match segments.last().and_then(|last| Some((last, last.footer()?))) {
+        Some((last, footer)) => {
+            let greatest = if footer.count == 0 { last.header.base_id } else { footer.last };
+            (last.header.base_entries + u64::from(footer.count), greatest)
+        }
+        None => (0, EntryId::MIN),
+    }
+}
+
+/// Writes all of `bytes` to a new file and syncs it.
+pub(crate) fn save(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let file = storage.open(path, OpenHow::Create).doing("creating", path)?;
+    file.write_at(&[IoSlice::new(bytes)], 0).doing("writing", path)?;
+    file.sync().doing("syncing", path)
+}

@@ -1,0 +1,139 @@
+//! What the caller's own task does of an append: checking, encoding and hashing.
+//!
+//! Only what must happen in order is left to the writer.
+
+use recount_core::{AppendError, Batch, Entry, EntryId, Limits};
+
+use crate::frame::HEADER;
+use crate::hash::Hashes;
+use crate::record::{self, Record, Terms};
+
+/// A batch ready to be placed.
+pub(crate) struct Prepared {
+    /// Room for a frame's header, then the records, still to be stamped.
+    pub(crate) frame: Vec<u8>,
+    pub(crate) records: Vec<PreparedRecord>,
+    pub(crate) strict: bool,
+    pub(crate) expected_revision: Option<u64>,
+    /// Whether the entry ids are given, and duplicates no matter.
+    pub(crate) with_ids: bool,
+}
+
+/// One record of a prepared batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PreparedRecord {
+    /// Where it begins in the frame.
+    pub(crate) at: usize,
+    pub(crate) len: usize,
+    pub(crate) terms: Terms,
+    /// The id given by the caller.
+    pub(crate) given: Option<EntryId>,
+}
+
+impl Prepared {
+    pub(crate) fn record(&self, index: usize) -> &[u8] {
+        let PreparedRecord { at, len, .. } = self.records[index];
+        &self.frame[at..at + len]
+    }
+
+    fn new(records: usize, bytes: usize) -> Self {
+        let mut frame = Vec::with_capacity(HEADER + bytes + records * record::FIXED + 8);
+        frame.resize(HEADER, 0);
+        Self {
+            frame,
+            records: Vec::with_capacity(records),
+            strict: false,
+            expected_revision: None,
+            with_ids: false,
+        }
+    }
+
+    fn push(&mut self, at: usize, hashes: &Hashes, given: Option<EntryId>) {
+        let len = self.frame.len() - at;
+        // The record was written a line above; its shape is right.
+        let Ok(record) = Record::unchecked(&self.frame[at..]) else {
+            unreachable!("a record just written has the right shape");
+        };
+        let (terms, _) = record.terms(hashes);
+        self.records.push(PreparedRecord { at, len, terms, given });
+    }
+}
+
+/// Checks and encodes a batch of events.
+pub(crate) fn events(batch: &Batch, limits: &Limits, hashes: &Hashes) -> Result<Prepared, AppendError> {
+    check_count(batch.events.len(), limits)?;
+    let mut bytes = 0;
+    for (index, event) in batch.events.iter().enumerate() {
+        event.validate(limits).map_err(|reason| AppendError::InvalidEvent {
+            index,
+            id: event.id.clone(),
+            reason,
+        })?;
+        bytes += event.wire_bytes();
+    }
+    check_bytes(bytes, limits)?;
+    if batch.expected_revision.is_some() {
+        check_one_session(batch)?;
+    }
+    let mut prepared = Prepared::new(batch.events.len(), bytes);
+    prepared.strict = batch.strict;
+    prepared.expected_revision = batch.expected_revision;
+    for event in &batch.events {
+        let at = prepared.frame.len();
+        record::write_event(&mut prepared.frame, event);
+        prepared.push(at, hashes, None);
+    }
+    Ok(prepared)
+}
+
+/// Checks and encodes entries that come with their ids.
+pub(crate) fn entries(entries: Vec<Entry>, limits: &Limits, hashes: &Hashes) -> Result<Prepared, AppendError> {
+    check_count(entries.len(), limits)?;
+    let size = |entry: &Entry| entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    let bytes = entries.iter().map(size).sum();
+    check_bytes(bytes, limits)?;
+    let mut prepared = Prepared::new(entries.len(), bytes);
+    prepared.with_ids = true;
+    for entry in entries {
+        let at = prepared.frame.len();
+        record::write_fields(&mut prepared.frame, entry.id, entry.fields);
+        // Decoding a raw record asks for the entry id, which may be the event's id.
+        record::stamp(&mut prepared.frame[at..], entry.id, 0);
+        prepared.push(at, hashes, Some(entry.id));
+    }
+    Ok(prepared)
+}
+
+fn check_count(events: usize, limits: &Limits) -> Result<(), AppendError> {
+    if events > limits.batch_events_max {
+        return Err(AppendError::TooManyEvents {
+            events,
+            events_max: limits.batch_events_max,
+        });
+    }
+    Ok(())
+}
+
+fn check_bytes(bytes: usize, limits: &Limits) -> Result<(), AppendError> {
+    if bytes > limits.batch_bytes_max {
+        return Err(AppendError::TooManyBytes {
+            bytes,
+            bytes_max: limits.batch_bytes_max,
+        });
+    }
+    Ok(())
+}
+
+fn check_one_session(batch: &Batch) -> Result<(), AppendError> {
+    let mut sessions = batch.events.iter().map(|event| &event.session_id);
+    let Some(first) = sessions.next() else {
+        return Ok(());
+    };
+    match sessions.find(|&other| other != first) {
+        Some(second) => Err(AppendError::SeveralSessions {
+            first: first.clone(),
+            second: second.clone(),
+        }),
+        None => Ok(()),
+    }
+}

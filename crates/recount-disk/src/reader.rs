@@ -1,0 +1,132 @@
+//! Answering reads and queries from a snapshot.
+
+use std::collections::BTreeSet;
+
+use recount_core::{Direction, Filter, Limits, Page, ReadRange};
+use roaring::RoaringBitmap;
+
+use crate::error::Fault;
+use crate::index::Wanted;
+use crate::shared::{Shared, Snapshot};
+
+/// One page of the entries of `range` that pass `filter`.
+pub(crate) fn page(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    range: &ReadRange,
+    filter: &Filter,
+) -> Result<Page, Fault> {
+    if range.partition != 0 || range.limit == 0 {
+        return Ok(Page::default());
+    }
+    let wanted = (!filter.is_empty()).then(|| Wanted::new(filter, &shared.dir.hashes));
+    let places = places(shared, snapshot, range, wanted.as_ref())?;
+    let mut reading = Reading {
+        snapshot,
+        range,
+        wanted: wanted.as_ref(),
+        page: Page::default(),
+        bytes: 0,
+        limit: range.limit.min(Limits::PAGE_ENTRIES_MAX),
+    };
+    match range.direction {
+        Direction::Forward => reading.walk(places.into_iter())?,
+        Direction::Backward => reading.walk(places.into_iter().rev())?,
+    }
+    Ok(reading.page)
+}
+
+/// The segments worth looking into, as places in the snapshot's list, in order.
+fn places(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    range: &ReadRange,
+    wanted: Option<&Wanted<'_>>,
+) -> Result<Vec<usize>, Fault> {
+    let overlapping = snapshot.overlapping(range.ids);
+    let Some((hash, _)) = wanted.and_then(|wanted| wanted.session) else {
+        return Ok(overlapping.collect());
+    };
+    // Tables know which complete segments a session is in; of the others each is asked.
+    let uncovered: Vec<bool> = {
+        let tables = shared.tables.read();
+        let covered = |place: &usize| tables.cover_sessions_of(snapshot.segments[*place].number());
+        overlapping.clone().map(|place| !covered(&place)).collect()
+    };
+    let tables = shared.tables.read().clone();
+    let mut found = BTreeSet::new();
+    tables.session(hash, |row| {
+        found.insert(u64::from(row.segment));
+    })?;
+    Ok(overlapping
+        .zip(uncovered)
+        .filter(|(place, uncovered)| *uncovered || found.contains(&snapshot.segments[*place].number()))
+        .map(|(place, _)| place)
+        .collect())
+}
+
+/// A page being filled.
+struct Reading<'a> {
+    snapshot: &'a Snapshot,
+    range: &'a ReadRange,
+    wanted: Option<&'a Wanted<'a>>,
+    page: Page,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Reading<'_> {
+    fn walk(&mut self, places: impl Iterator<Item = usize>) -> Result<(), Fault> {
+        for place in places {
+            if self.read_segment(place)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a segment's entries; whether the page is full.
+    fn read_segment(&mut self, place: usize) -> Result<bool, Fault> {
+        let Some((first, last)) = self.range.ids.inclusive() else {
+            return Ok(true);
+        };
+        let backward = self.range.direction == Direction::Backward;
+        let segment = &self.snapshot.segments[place];
+        let matching = self.wanted.map(|wanted| segment.matching(wanted)).transpose()?;
+        if matching.as_ref().is_some_and(RoaringBitmap::is_empty) {
+            return Ok(false);
+        }
+        let count = self.snapshot.count(place);
+        let mut reader = segment.reader(backward)?;
+        let from = reader.lower_bound(first, count)?.max(self.snapshot.first_retained(place));
+        let to = match last.next() {
+            Some(after) => reader.lower_bound(after, count)?,
+            None => count,
+        };
+        if from >= to {
+            return Ok(false);
+        }
+        let ordinals: Box<dyn Iterator<Item = u32>> = match (&matching, backward) {
+            (None, false) => Box::new(from..to),
+            (None, true) => Box::new((from..to).rev()),
+            (Some(matching), false) => Box::new(matching.range(from..to)),
+            (Some(matching), true) => Box::new(matching.range(from..to).rev()),
+        };
+        for ordinal in ordinals {
+            let record = reader.record(ordinal)?;
+            if self.is_full(record.len()) {
+                self.page.next = Some(record.entry_id());
+                return Ok(true);
+            }
+            self.bytes += record.len();
+            self.page.entries.push(record.decode(0));
+        }
+        Ok(false)
+    }
+
+    /// Whether another record of `len` bytes has no place. The first always has.
+    fn is_full(&self, len: usize) -> bool {
+        let entries = self.page.entries.len();
+        entries >= self.limit || (entries > 0 && self.bytes + len > Limits::PAGE_BYTES_MAX)
+    }
+}

@@ -1,0 +1,324 @@
+//! One segment of the log, being written or complete.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+use recount_core::EntryId;
+use roaring::RoaringBitmap;
+
+use crate::dir::StreamDir;
+use crate::error::{Doing, Fault};
+use crate::frame::{FOOTER, Footer, SegmentHeader, Salt};
+use crate::index::{FileIndex, MemoryIndex, Postings, Wanted, build};
+use crate::record::{self, Record};
+use crate::scan::Scanner;
+use crate::storage::{Map, StorageFile};
+
+/// A segment and what is known of it.
+pub(crate) struct Segment {
+    pub(crate) header: SegmentHeader,
+    pub(crate) salt: Salt,
+    dir: Arc<StreamDir>,
+    /// The open file and the name it was opened by; opened when needed.
+    file: Mutex<Option<(Arc<dyn StorageFile>, PathBuf)>>,
+    /// Set once the segment is complete.
+    footer: OnceLock<Footer>,
+    /// The data of a complete segment.
+    map: OnceLock<Map>,
+    index: RwLock<Index>,
+}
+
+/// Where a segment's index is.
+#[derive(Clone)]
+pub(crate) enum Index {
+    /// Not needed so far.
+    Unloaded,
+    /// In memory, and growing unless the segment is complete.
+    Memory(Arc<RwLock<MemoryIndex>>),
+    /// In a file.
+    File(Arc<FileIndex>),
+}
+
+impl Segment {
+    /// A segment that is being written or followed.
+    pub(crate) fn growing(
+        dir: &Arc<StreamDir>,
+        header: SegmentHeader,
+        file: Arc<dyn StorageFile>,
+        path: PathBuf,
+        index: MemoryIndex,
+    ) -> Self {
+        Self {
+            header,
+            salt: Salt::new(&dir.meta, header.number),
+            dir: Arc::clone(dir),
+            file: Mutex::new(Some((file, path))),
+            footer: OnceLock::new(),
+            map: OnceLock::new(),
+            index: RwLock::new(Index::Memory(Arc::new(RwLock::new(index)))),
+        }
+    }
+
+    /// A complete segment that nobody has looked into yet.
+    pub(crate) fn complete(dir: &Arc<StreamDir>, header: SegmentHeader, footer: Footer) -> Self {
+        Self {
+            header,
+            salt: Salt::new(&dir.meta, header.number),
+            dir: Arc::clone(dir),
+            file: Mutex::new(None),
+            footer: OnceLock::from(footer),
+            map: OnceLock::new(),
+            index: RwLock::new(Index::Unloaded),
+        }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.header.number
+    }
+
+    /// What the footer says; none while the segment grows.
+    pub(crate) fn footer(&self) -> Option<&Footer> {
+        self.footer.get()
+    }
+
+    /// Notes that the segment is complete. Its file may get another name from now on.
+    pub(crate) fn set_complete(&self, footer: Footer) {
+        // Set once by whoever completes it; a second time says the same.
+        let _ = self.footer.set(footer);
+    }
+
+    /// Replaces the index in memory by the one in the file, if that can be read.
+    pub(crate) fn switch_to_file_index(&self) {
+        if let Some(footer) = self.footer()
+            && let Some(index) = self.read_index_file(footer.count)
+        {
+            *self.index.write() = Index::File(Arc::new(index));
+            // The map serves from now on; an open file would cost a descriptor a segment.
+            *self.file.lock() = None;
+        }
+    }
+
+    pub(crate) fn has_memory_index(&self) -> bool {
+        matches!(*self.index.read(), Index::Memory(_))
+    }
+
+    pub(crate) fn memory_index(&self) -> Option<Arc<RwLock<MemoryIndex>>> {
+        match &*self.index.read() {
+            Index::Memory(index) => Some(Arc::clone(index)),
+            Index::Unloaded | Index::File(_) => None,
+        }
+    }
+
+    /// The index, loaded or rebuilt from the records if need be.
+    fn index(&self) -> Result<Index, Fault> {
+        let loaded = self.index.read().clone();
+        let (Index::Unloaded, Some(footer)) = (&loaded, self.footer()) else {
+            return Ok(loaded);
+        };
+        let index = match self.read_index_file(footer.count) {
+            Some(index) => index,
+            None => self.rebuilt_index(footer)?,
+        };
+        let index = Index::File(Arc::new(index));
+        *self.index.write() = index.clone();
+        Ok(index)
+    }
+
+    fn read_index_file(&self, count: u32) -> Option<FileIndex> {
+        let path = self.dir.index(self.number());
+        let bytes = self.dir.map(&path).ok().flatten()?;
+        let index = FileIndex::open(bytes, self.number(), count);
+        if index.is_none() {
+            tracing::warn!(path = %path.display(), "the index is damaged; rebuilding it from the records");
+        }
+        index
+    }
+
+    fn rebuilt_index(&self, footer: &Footer) -> Result<FileIndex, Fault> {
+        let bytes = build(self.number(), &self.scanned(footer)?);
+        let path = self.dir.index(self.number());
+        FileIndex::open(Map::Memory(bytes), self.number(), footer.count)
+            .ok_or_else(|| Fault::corrupt(&path, 0, "the rebuilt index does not agree with the segment"))
+    }
+
+    /// The index of a complete segment, made from its records, every frame of which is checked.
+    pub(crate) fn scanned(&self, footer: &Footer) -> Result<MemoryIndex, Fault> {
+        let (file, path) = self.file()?;
+        let mut index = MemoryIndex::default();
+        let scanner = Scanner {
+            file: &*file,
+            path: &path,
+            salt: self.salt,
+            hashes: &self.dir.hashes,
+            expired_before_ms: 0,
+        };
+        let scan = scanner.scan(0, footer.offset + FOOTER as u64, &mut index)?;
+        if scan.footer.as_ref() == Some(footer) {
+            return Ok(index);
+        }
+        Err(Fault::corrupt(&path, scan.end, scan.bad.unwrap_or("records are missing")))
+    }
+
+    pub(crate) fn file(&self) -> Result<(Arc<dyn StorageFile>, PathBuf), Fault> {
+        let mut file = self.file.lock();
+        if let Some((file, path)) = &*file {
+            return Ok((Arc::clone(file), path.clone()));
+        }
+        let opened = self.dir.open_segment(self.number())?;
+        // A complete segment is mapped on first use; its descriptor need not stay open.
+        if self.footer().is_none() {
+            *file = Some(opened.clone());
+        }
+        Ok(opened)
+    }
+
+    fn map(&self, footer: &Footer) -> Result<&Map, Fault> {
+        if let Some(map) = self.map.get() {
+            return Ok(map);
+        }
+        let (file, path) = self.file()?;
+        let len = footer.offset + FOOTER as u64;
+        if file.len().doing("reading", &path)? < len {
+            return Err(Fault::corrupt(&path, len, "the file is shorter than its footer says"));
+        }
+        let map = file.map(len).doing("mapping", &path)?;
+        Ok(self.map.get_or_init(|| map))
+    }
+
+    /// A reader of this segment's records; `backward` if mostly towards its start.
+    pub(crate) fn reader(&self, backward: bool) -> Result<RecordReader<'_>, Fault> {
+        let source = match self.footer() {
+            Some(footer) => Source::Map(self.map(footer)?),
+            None => Source::File(Buffer {
+                file: self.file()?.0,
+                bytes: Vec::new(),
+                start: 0,
+                backward,
+            }),
+        };
+        Ok(RecordReader {
+            segment: self,
+            index: self.index()?,
+            source,
+        })
+    }
+
+    /// Which of the first `count` records pass a filter.
+    pub(crate) fn matching(&self, wanted: &Wanted<'_>) -> Result<RoaringBitmap, Fault> {
+        Ok(match self.index()? {
+            Index::File(index) => index.matching(wanted),
+            Index::Memory(index) => index.read().matching(wanted),
+            Index::Unloaded => RoaringBitmap::new(),
+        })
+    }
+
+    fn path(&self) -> PathBuf {
+        match &*self.file.lock() {
+            Some((_, path)) => path.clone(),
+            None => self.dir.segment(self.number(), crate::dir::SegmentName::Sealed),
+        }
+    }
+}
+
+/// Reads records by ordinal.
+pub(crate) struct RecordReader<'a> {
+    segment: &'a Segment,
+    index: Index,
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    Map(&'a Map),
+    File(Buffer),
+}
+
+/// How much of a growing segment is read at a time.
+const WINDOW: usize = 128 << 10;
+
+impl RecordReader<'_> {
+    /// The ordinal of the first of `count` records whose id is not below `id`; `count` if none is.
+    pub(crate) fn lower_bound(&mut self, id: EntryId, count: u32) -> Result<u32, Fault> {
+        if let Index::Memory(index) = &self.index {
+            let index = index.read();
+            return Ok(index.entry_ids[..count as usize].partition_point(|&at| at < id) as u32);
+        }
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.record(middle)?.entry_id() < id {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The record with this ordinal, checked.
+    pub(crate) fn record(&mut self, ordinal: u32) -> Result<Record<'_>, Fault> {
+        let offset = match &self.index {
+            Index::Memory(index) => index.read().offsets[ordinal as usize],
+            Index::File(index) if ordinal < index.count() => index.offset(ordinal),
+            Index::File(_) | Index::Unloaded => u32::MAX,
+        };
+        let segment = self.segment;
+        let bytes = match &mut self.source {
+            Source::Map(map) => {
+                let rest = map.get(offset as usize..).unwrap_or_default();
+                record::length(rest).and_then(|len| rest.get(..len))
+            }
+            Source::File(buffer) => buffer
+                .record(u64::from(offset))
+                .doing("reading", &segment.path())?,
+        };
+        bytes
+            .ok_or("a record is incomplete")
+            .and_then(Record::checked)
+            .map_err(|what| Fault::corrupt(&segment.path(), u64::from(offset), what))
+    }
+}
+
+/// Part of a growing file.
+struct Buffer {
+    file: Arc<dyn StorageFile>,
+    bytes: Vec<u8>,
+    start: u64,
+    backward: bool,
+}
+
+impl Buffer {
+    /// The bytes of the record at `offset`, read together with its neighbourhood.
+    fn record(&mut self, offset: u64) -> std::io::Result<Option<&[u8]>> {
+        if self.whole_record(offset).is_none() {
+            let from = if self.backward {
+                offset.saturating_sub(WINDOW as u64 - WINDOW as u64 / 8)
+            } else {
+                offset
+            };
+            self.fill(from, WINDOW)?;
+            if self.whole_record(offset).is_none() {
+                // A long record, or one at the window's end.
+                self.fill(offset, WINDOW)?;
+                if let Some(len) = record::length(&self.bytes) {
+                    self.fill(offset, len)?;
+                }
+            }
+        }
+        Ok(self.whole_record(offset).map(|range| &self.bytes[range]))
+    }
+
+    fn whole_record(&self, offset: u64) -> Option<std::ops::Range<usize>> {
+        let from = offset.checked_sub(self.start)? as usize;
+        let len = record::length(self.bytes.get(from..)?)?;
+        (from + len <= self.bytes.len()).then_some(from..from + len)
+    }
+
+    fn fill(&mut self, from: u64, len: usize) -> std::io::Result<()> {
+        self.bytes.resize(len, 0);
+        let read = self.file.read_at(&mut self.bytes, from)?;
+        self.bytes.truncate(read);
+        self.start = from;
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! Sorted rows behind a filter: the event ids and the sessions of one or more complete segments.
+//! `FORMAT.md`, "Tables".
+
+mod filter;
+mod merge;
+mod rows;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use merge::merge;
+pub(crate) use rows::{IdRow, SessionRow, id_key, session_key};
+pub(crate) use write::{write_ids, write_sessions};
+
+use crate::bytes::{u32_at, u64_at};
+use crate::error::{Doing, Fault};
+use crate::storage::{Map, OpenHow, Storage};
+use filter::Filter;
+
+const MAGIC: &[u8; 8] = b"RCNTTBL1";
+/// The header takes a block of its own, so that blocks are aligned.
+const BLOCK: usize = 4096;
+/// What a block holds besides its checksum.
+const BLOCK_DATA: usize = BLOCK - 4;
+
+/// What a table's header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    row_len: usize,
+    rows: u64,
+    ms_min: u64,
+    ms_max: u64,
+    filter_blocks: u64,
+}
+
+impl Header {
+    fn encode(&self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes[..8].copy_from_slice(MAGIC);
+        crate::bytes::put_u32(&mut bytes, 8, self.row_len as u32);
+        for (at, value) in [(16, self.rows), (24, self.ms_min), (32, self.ms_max), (40, self.filter_blocks)] {
+            crate::bytes::put_u64(&mut bytes, at, value);
+        }
+        let crc = crc32c::crc32c(&bytes[..48]);
+        crate::bytes::put_u32(&mut bytes, 48, crc);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() < BLOCK
+            || &bytes[..8] != MAGIC
+            || crc32c::crc32c(&bytes[..48]) != u32_at(bytes, 48)
+        {
+            return None;
+        }
+        let header = Self {
+            row_len: u32_at(bytes, 8) as usize,
+            rows: u64_at(bytes, 16),
+            ms_min: u64_at(bytes, 24),
+            ms_max: u64_at(bytes, 32),
+            filter_blocks: u64_at(bytes, 40),
+        };
+        let known = [rows::ID, rows::ID_WIDE, rows::SESSION].contains(&header.row_len);
+        (known && header.file_bytes() == bytes.len()).then_some(header)
+    }
+
+    fn rows_per_block(&self) -> u64 {
+        (BLOCK_DATA / self.row_len) as u64
+    }
+
+    fn blocks(&self) -> u64 {
+        self.rows.div_ceil(self.rows_per_block())
+    }
+
+    fn file_bytes(&self) -> usize {
+        BLOCK + self.blocks() as usize * BLOCK + self.filter_blocks as usize * filter::BLOCK
+    }
+}
+
+/// An open table.
+pub(crate) struct Table {
+    path: PathBuf,
+    /// The segments whose rows it holds.
+    pub(crate) first_segment: u64,
+    pub(crate) last_segment: u64,
+    header: Header,
+    bytes: Map,
+}
+
+impl Table {
+    /// Opens a table; none if it is damaged. Its parts are checked when they are used.
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        path: &Path,
+        segments: (u64, u64),
+    ) -> Result<Option<Self>, Fault> {
+        let file = storage.open(path, OpenHow::Read).doing("opening", path)?;
+        let len = file.len().doing("reading", path)?;
+        let bytes = file.map(len).doing("mapping", path)?;
+        Ok(Header::decode(&bytes).map(|header| Self {
+            path: path.to_owned(),
+            first_segment: segments.0,
+            last_segment: segments.1,
+            header,
+            bytes,
+        }))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether every id in it was recorded before `ms`.
+    pub(crate) fn recorded_before(&self, ms: u64) -> bool {
+        self.header.ms_max < ms
+    }
+
+    /// Calls `found` with every row whose first bytes are `key`, in order.
+    pub(crate) fn find(&self, key: &[u8], mut found: impl FnMut(&[u8])) -> Result<(), Fault> {
+        if self.header.rows == 0 || !self.may_hold(key)? {
+            return Ok(());
+        }
+        // The last block whose first row is below the key, or the first block.
+        let (mut low, mut high) = (0, self.header.blocks() - 1);
+        while low < high {
+            let middle = (low + high).div_ceil(2);
+            let first = &self.block(middle)[..key.len()];
+            if first < key { low = middle } else { high = middle - 1 }
+        }
+        // The search trusted unchecked bytes; the blocks it led to must bear it out.
+        let mut previous_below = low == 0;
+        for number in low..self.header.blocks() {
+            for row in self.checked_rows(number)? {
+                match row[..key.len()].cmp(key) {
+                    std::cmp::Ordering::Less => previous_below = true,
+                    std::cmp::Ordering::Equal => {
+                        previous_below = true;
+                        found(row);
+                    }
+                    std::cmp::Ordering::Greater if previous_below => return Ok(()),
+                    std::cmp::Ordering::Greater => {
+                        return Err(self.damaged(number, "its rows are out of order"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn may_hold(&self, key: &[u8]) -> Result<bool, Fault> {
+        let start = BLOCK + self.header.blocks() as usize * BLOCK;
+        Filter::new(&self.bytes[start..])
+            .may_hold(key)
+            .ok_or_else(|| Fault::corrupt(&self.path, start as u64, "a block of the filter does not match its checksum"))
+    }
+
+    fn block(&self, number: u64) -> &[u8] {
+        let start = BLOCK + number as usize * BLOCK;
+        &self.bytes[start..start + BLOCK]
+    }
+
+    /// The rows of a block whose checksum agrees.
+    fn checked_rows(&self, number: u64) -> Result<impl Iterator<Item = &[u8]>, Fault> {
+        let block = self.block(number);
+        if crc32c::crc32c(&block[..BLOCK_DATA]) != u32_at(block, BLOCK_DATA) {
+            return Err(self.damaged(number, "a block does not match its checksum"));
+        }
+        let before = number * self.header.rows_per_block();
+        let rows = (self.header.rows - before).min(self.header.rows_per_block());
+        Ok(block.chunks_exact(self.header.row_len).take(rows as usize))
+    }
+
+    fn damaged(&self, block: u64, what: &str) -> Fault {
+        Fault::corrupt(&self.path, BLOCK as u64 * (1 + block), what)
+    }
+
+    /// The rows as event ids.
+    pub(crate) fn id(&self, row: &[u8]) -> IdRow {
+        IdRow::decode(row, self.header.ms_min)
+    }
+}

@@ -1,0 +1,134 @@
+//! Merging neighbouring tables into one, so that a look-up meets a bounded number of them.
+
+use std::path::Path;
+
+use super::rows::{ID, ID_WIDE, IdRow, SESSION, SessionRow};
+use super::write::Writer;
+use super::Table;
+use crate::error::Fault;
+use crate::storage::Storage;
+
+/// Writes the rows of `tables`, which are of one kind, to a new table at `path`.
+///
+/// Left out are ids recorded before `expired_before_ms`, and of a session's rows in segments before
+/// `first_segment` all but the last.
+pub(crate) fn merge(
+    storage: &dyn Storage,
+    path: &Path,
+    tables: &[&Table],
+    expired_before_ms: u64,
+    first_segment: u64,
+) -> Result<(), Fault> {
+    let rows_max = tables.iter().map(|table| table.header.rows).sum();
+    if tables.iter().any(|table| table.header.row_len == SESSION) {
+        return merge_sessions(storage, path, tables, rows_max, first_segment);
+    }
+    // Expired rows may hold the smallest ms; then the table states a wider range than it needs.
+    let ms_min = tables.iter().map(|table| table.header.ms_min).min().unwrap_or(0);
+    let ms_max = tables.iter().map(|table| table.header.ms_max).max().unwrap_or(0);
+    let narrow = |ms| {
+        let row = IdRow { hash: 0, content: 0, timestamp: 0, entry_id: recount_core::EntryId::new(ms, 0) };
+        row.is_narrow(ms_min)
+    };
+    let wide = tables.iter().any(|table| table.header.row_len == ID_WIDE) || !narrow(ms_max);
+    let row_len = if wide { ID_WIDE } else { ID };
+    let mut writer = Writer::create(storage, path, row_len, rows_max, (ms_min, ms_max))?;
+    in_order(tables, |table, row| {
+        let row = table.id(row);
+        if row.entry_id.ms < expired_before_ms {
+            return Ok(());
+        }
+        writer.push(|out| row.encode(wide, ms_min, out))
+    })?;
+    writer.finish(true)
+}
+
+fn merge_sessions(
+    storage: &dyn Storage,
+    path: &Path,
+    tables: &[&Table],
+    rows_max: u64,
+    first_segment: u64,
+) -> Result<(), Fault> {
+    let mut writer = Writer::create(storage, path, SESSION, rows_max, (0, 0))?;
+    let mut held: Option<SessionRow> = None;
+    in_order(tables, |_, row| {
+        let row = SessionRow::decode(row);
+        if let Some(previous) = held.replace(row) {
+            let superseded =
+                previous.hash == row.hash && u64::from(previous.segment) < first_segment;
+            if !superseded {
+                writer.push(|out| previous.encode(out))?;
+            }
+        }
+        Ok(())
+    })?;
+    if let Some(last) = held {
+        writer.push(|out| last.encode(out))?;
+    }
+    writer.finish(true)
+}
+
+/// Calls `each` with the rows of all tables in the order of their bytes.
+fn in_order(
+    tables: &[&Table],
+    mut each: impl FnMut(&Table, &[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut heads = tables.iter().map(|table| Head::new(table)).collect::<Result<Vec<_>, _>>()?;
+    loop {
+        let next = heads
+            .iter_mut()
+            .filter(|head| head.row().is_some())
+            .min_by(|a, b| a.row().cmp(&b.row()));
+        let Some(head) = next else {
+            return Ok(());
+        };
+        if let Some(row) = head.row() {
+            each(head.table, row)?;
+        }
+        head.advance()?;
+    }
+}
+
+/// A place in a table.
+struct Head<'a> {
+    table: &'a Table,
+    block: u64,
+    rows: Vec<&'a [u8]>,
+    at: usize,
+}
+
+impl<'a> Head<'a> {
+    fn new(table: &'a Table) -> Result<Self, Fault> {
+        let mut head = Self {
+            table,
+            block: 0,
+            rows: Vec::new(),
+            at: 0,
+        };
+        head.load()?;
+        Ok(head)
+    }
+
+    fn load(&mut self) -> Result<(), Fault> {
+        self.at = 0;
+        self.rows.clear();
+        if self.block < self.table.header.blocks() {
+            self.rows.extend(self.table.checked_rows(self.block)?);
+        }
+        Ok(())
+    }
+
+    fn row(&self) -> Option<&'a [u8]> {
+        self.rows.get(self.at).copied()
+    }
+
+    fn advance(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        if self.at == self.rows.len() {
+            self.block += 1;
+            self.load()?;
+        }
+        Ok(())
+    }
+}

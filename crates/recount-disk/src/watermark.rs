@@ -1,0 +1,48 @@
+//! How far readers may read while a writer lives: `watermark`.
+
+use crate::bytes::{put_u32, put_u64, u32_at, u64_at};
+
+pub(crate) const WATERMARK_BYTES: usize = 64;
+const MAGIC: &[u8; 8] = b"RCNTWTRM";
+
+/// What `watermark` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Watermark {
+    pub(crate) segment: u64,
+    /// Up to where readers may read.
+    pub(crate) visible: u64,
+    /// Up to where everything is on stable storage.
+    pub(crate) synced: u64,
+    /// Grows by one at every opening for writing.
+    pub(crate) generation: u64,
+    /// Grows with every change of the directory since.
+    pub(crate) changes: u64,
+}
+
+impl Watermark {
+    pub(crate) fn encode(&self) -> [u8; WATERMARK_BYTES] {
+        let mut bytes = [0; WATERMARK_BYTES];
+        bytes[..8].copy_from_slice(MAGIC);
+        let values = [self.segment, self.visible, self.synced, self.generation, self.changes];
+        for (index, value) in values.into_iter().enumerate() {
+            put_u64(&mut bytes, 8 + 8 * index, value);
+        }
+        let crc = crc32c::crc32c(&bytes[..48]);
+        put_u32(&mut bytes, 48, crc);
+        bytes
+    }
+
+    /// What the bytes say; none if they were read while being overwritten, or are damaged.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let whole = bytes.len() >= WATERMARK_BYTES
+            && &bytes[..8] == MAGIC
+            && crc32c::crc32c(&bytes[..48]) == u32_at(bytes, 48);
+        whole.then(|| Self {
+            segment: u64_at(bytes, 8),
+            visible: u64_at(bytes, 16),
+            synced: u64_at(bytes, 24),
+            generation: u64_at(bytes, 32),
+            changes: u64_at(bytes, 40),
+        })
+    }
+}

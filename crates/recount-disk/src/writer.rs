@@ -1,0 +1,254 @@
+//! The one thread that changes a stream: it gives out ids, writes, syncs and acknowledges.
+//!
+//! Appends that arrive while a sync is under way are taken together: one write, one sync, then every
+//! one of them is answered. Everything that can be done before or after is done elsewhere: encoding
+//! in the caller's task (`prepare`), indexes and tables in the background (`background`).
+
+mod place;
+mod roll;
+mod trim;
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use recount_core::{AppendError, EntryId, Outcome, Receipt, TrimError, TrimReport, TrimRequest};
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use roll::create_segment;
+
+use crate::background::Background;
+use crate::error::{Doing, Fault};
+use crate::index::MemoryIndex;
+use crate::options::SyncMode;
+use crate::prepare::Prepared;
+use crate::segment::Segment;
+use crate::shared::Shared;
+use crate::storage::{Lock, StorageFile};
+use crate::watermark::Watermark;
+
+/// What the writer is asked to do.
+pub(crate) enum Request {
+    Append(Box<Prepared>, oneshot::Sender<Result<Receipt, AppendError>>),
+    Trim(TrimRequest, oneshot::Sender<Result<TrimReport, TrimError>>),
+    Close(oneshot::Sender<Result<(), AppendError>>),
+}
+
+/// One group takes at most so many requests.
+const GROUP_REQUESTS_MAX: usize = 1024;
+/// And ends once it holds so many bytes.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// The writer's state; it lives on the writer's thread.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) background: Background,
+    /// The segment being written, its file and its index.
+    pub(crate) active: Arc<Segment>,
+    pub(crate) file: Arc<dyn StorageFile>,
+    pub(crate) index: Arc<RwLock<MemoryIndex>>,
+    /// Where the next frame goes.
+    pub(crate) end: u64,
+    /// Up to where the active segment is on stable storage; shared with who syncs in intervals.
+    pub(crate) synced: Arc<AtomicU64>,
+    pub(crate) segments: Arc<Vec<Arc<Segment>>>,
+    pub(crate) last_id: EntryId,
+    pub(crate) added: u64,
+    pub(crate) trimmed: u64,
+    pub(crate) watermark: Arc<dyn StorageFile>,
+    pub(crate) generation: u64,
+    /// Changes of the directory, for followers.
+    pub(crate) changes: Arc<AtomicU64>,
+    /// Why nothing more is written.
+    pub(crate) stopped: Option<String>,
+    pub(crate) pending: Pending,
+    /// Held until the thread ends.
+    pub(crate) lock: Box<dyn Lock>,
+}
+
+/// Frames placed but not written, and who waits for them.
+#[derive(Default)]
+pub(crate) struct Pending {
+    frames: Vec<Vec<u8>>,
+    bytes: u64,
+    replies: Vec<(oneshot::Sender<Result<Receipt, AppendError>>, Vec<Outcome>)>,
+    /// What to return to if the frames cannot be written.
+    before: Option<(EntryId, u64)>,
+}
+
+impl Writer {
+    /// Serves requests until it is told to close or everybody who could ask is gone.
+    pub(crate) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut closing = None;
+        while closing.is_none() {
+            let Some(first) = requests.blocking_recv() else {
+                break;
+            };
+            let mut next = Some(first);
+            let mut taken = 0;
+            while let Some(request) = next {
+                closing = self.take(request);
+                taken += 1;
+                let full = taken >= GROUP_REQUESTS_MAX || self.pending.bytes >= GROUP_BYTES as u64;
+                next = if full || closing.is_some() { None } else { requests.try_recv().ok() };
+            }
+            self.flush();
+        }
+        requests.close();
+        let result = self.finish();
+        if let Some(reply) = closing {
+            // Whoever asked may have stopped waiting.
+            let _ = reply.send(result);
+        } else if let Err(error) = result {
+            tracing::error!(%error, "closing the log");
+        }
+    }
+
+    /// Deals with one request; returns the reply to be given on closing.
+    fn take(&mut self, request: Request) -> Option<oneshot::Sender<Result<(), AppendError>>> {
+        match request {
+            Request::Append(prepared, reply) => match self.append(*prepared) {
+                Ok(outcomes) => self.pending.replies.push((reply, outcomes)),
+                // Who no longer waits for an answer needs none, here and below.
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Request::Trim(request, reply) => {
+                self.flush();
+                drop(reply.send(self.trim(&request)));
+            }
+            Request::Close(reply) => {
+                self.flush();
+                return Some(reply);
+            }
+        }
+        None
+    }
+
+    fn append(&mut self, prepared: Prepared) -> Result<Vec<Outcome>, AppendError> {
+        self.check_running()?;
+        self.place(prepared)
+    }
+
+    fn check_running(&mut self) -> Result<(), AppendError> {
+        if self.stopped.is_none() {
+            self.stopped = self.background.failure();
+        }
+        match &self.stopped {
+            Some(reason) => Err(AppendError::Stopped { reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is pending, makes it as durable as promised, shows it and answers.
+    fn flush(&mut self) {
+        let Pending { frames, bytes, replies, before } = std::mem::take(&mut self.pending);
+        let written = if frames.is_empty() { Ok(()) } else { self.write(&frames, bytes, before) };
+        if written.is_ok() && !frames.is_empty() {
+            self.publish();
+        }
+        let durability = self.shared.options.sync.durability();
+        for (reply, outcomes) in replies {
+            let answer = written.clone().map(|()| Receipt { outcomes, durability });
+            drop(reply.send(answer));
+        }
+    }
+
+    fn write(&mut self, frames: &[Vec<u8>], bytes: u64, before: Option<(EntryId, u64)>) -> Result<(), AppendError> {
+        let (file, path) = (Arc::clone(&self.file), self.segment_path());
+        let parts: Vec<IoSlice<'_>> = frames.iter().map(|frame| IoSlice::new(frame)).collect();
+        if let Err(fault) = file.write_at(&parts, self.end).doing("writing", &path) {
+            return Err(self.take_back(fault, before));
+        }
+        self.end += bytes;
+        if self.shared.options.sync == SyncMode::Always {
+            if let Err(fault) = file.sync().doing("syncing", &path) {
+                // What is on stable storage is unknown from here on: no later sync can tell.
+                return Err(self.stop(&fault));
+            }
+            self.synced.store(self.end, Ordering::Release);
+        } else {
+            self.background.written(&self.file, &self.synced, self.end);
+        }
+        self.write_watermark().map_err(|fault| self.stop(&fault))
+    }
+
+    /// Writes what is pending, for what is about to be read may be among it.
+    fn flush_pending(&mut self) {
+        if !self.pending.frames.is_empty() {
+            self.flush();
+        }
+    }
+
+    /// Returns to the state before frames that could not be written.
+    fn take_back(&mut self, fault: Fault, before: Option<(EntryId, u64)>) -> AppendError {
+        let rebuilt = self
+            .file
+            .set_len(self.end)
+            .doing("truncating", &self.segment_path())
+            .and_then(|()| self.rescan_active());
+        match (rebuilt, before) {
+            (Ok(index), Some((last_id, added))) => {
+                *self.index.write() = index;
+                (self.last_id, self.added) = (last_id, added);
+                fault.into()
+            }
+            (Err(worse), _) => self.stop(&worse),
+            (Ok(_), None) => self.stop(&fault),
+        }
+    }
+
+    /// Stops writing for good.
+    fn stop(&mut self, fault: &Fault) -> AppendError {
+        let reason = fault.to_string();
+        tracing::error!(%reason, "the log has stopped writing");
+        self.stopped = Some(reason.clone());
+        AppendError::Stopped { reason }
+    }
+
+    /// Tells other processes how far they may read.
+    pub(crate) fn write_watermark(&self) -> Result<(), Fault> {
+        let watermark = Watermark {
+            segment: self.active.number(),
+            visible: self.end,
+            synced: self.synced.load(Ordering::Acquire),
+            generation: self.generation,
+            changes: self.changes.load(Ordering::Acquire),
+        };
+        self.watermark
+            .write_at(&[IoSlice::new(&watermark.encode())], 0)
+            .doing("writing", &self.shared.dir.watermark())
+    }
+
+    /// Shows readers of this process what is written, and wakes those who wait.
+    fn publish(&self) {
+        self.shared.snapshots.send_modify(|snapshot| {
+            snapshot.segments = Arc::clone(&self.segments);
+            snapshot.visible = self.index.read().len();
+            snapshot.trimmed = self.trimmed;
+            snapshot.added = self.added;
+            snapshot.last_id = self.last_id;
+        });
+    }
+
+    /// Syncs what was only written and ends the background work.
+    fn finish(self) -> Result<(), AppendError> {
+        let synced = match &self.stopped {
+            Some(reason) => Err(AppendError::Stopped { reason: reason.clone() }),
+            None => self.file.sync().doing("syncing", &self.segment_path()).map_err(AppendError::from),
+        };
+        let shown = synced.and_then(|()| {
+            self.synced.store(self.end, Ordering::Release);
+            self.write_watermark().map_err(AppendError::from)
+        });
+        self.background.finish();
+        // Free for the next writer before anybody learns that this one is gone.
+        drop(self.lock);
+        self.shared.snapshots.send_modify(|snapshot| snapshot.closed = true);
+        shown
+    }
+
+    fn segment_path(&self) -> std::path::PathBuf {
+        self.shared.dir.segment(self.active.number(), crate::dir::SegmentName::Log)
+    }
+}

@@ -1,0 +1,126 @@
+//! Completing a segment and beginning the next.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use recount_core::{AppendError, EntryId};
+
+use super::Writer;
+use crate::dir::{SegmentName, StreamDir};
+use crate::error::{Doing, Fault};
+use crate::frame::{FOOTER, Footer, SEGMENT_HEADER, SegmentHeader};
+use crate::index::MemoryIndex;
+use crate::options::SyncMode;
+use crate::scan::Scanner;
+use crate::segment::Segment;
+use crate::storage::{OpenHow, StorageFile};
+
+/// Creates the file of a segment; its header is on stable storage afterwards if `sync`.
+pub(crate) fn create_segment(
+    dir: &StreamDir,
+    header: &SegmentHeader,
+    sync: bool,
+) -> Result<Arc<dyn StorageFile>, Fault> {
+    let path = dir.segment(header.number, SegmentName::Log);
+    let create = || {
+        let file = dir.storage.open(&path, OpenHow::Create)?;
+        file.write_at(&[IoSlice::new(&header.encode(&dir.meta))], 0)?;
+        if sync {
+            file.sync()?;
+            dir.storage.sync_dir(&dir.path)?;
+        }
+        Ok(file)
+    };
+    create().doing("creating", &path).inspect_err(|_| {
+        // A file without frames would be removed at the next opening as well.
+        let _ = dir.storage.remove(&path);
+    })
+}
+
+impl Writer {
+    /// Begins a new segment if a frame of `bytes` has no place in this one.
+    pub(super) fn roll_if_full(&mut self, bytes: usize) -> Result<(), AppendError> {
+        let after = self.end + self.pending.bytes + (bytes + FOOTER) as u64;
+        if after <= self.shared.options.segment_bytes || self.index.read().len() == 0 {
+            return Ok(());
+        }
+        self.flush_pending();
+        self.check_running()?;
+        self.roll().map_err(AppendError::from)
+    }
+
+    /// Completes the active segment and begins the next. Everything placed is written already.
+    ///
+    /// The next file is created first, so that a full disk leaves the active segment as it is.
+    pub(super) fn roll(&mut self) -> Result<(), Fault> {
+        self.background.wait_for_room()?;
+        let dir = Arc::clone(&self.shared.dir);
+        let sync = self.shared.options.sync != SyncMode::Os;
+        let header = SegmentHeader {
+            number: self.active.number() + 1,
+            base_id: self.last_id,
+            base_entries: self.added,
+            previous_synced: self.synced.load(Ordering::Acquire) == self.end,
+        };
+        let file = create_segment(&dir, &header, sync)?;
+        let footer = self.footer();
+        let bytes = footer.encode(self.active.salt, self.synced.load(Ordering::Acquire));
+        let path = dir.segment(self.active.number(), SegmentName::Log);
+        if let Err(fault) = self.file.write_at(&[IoSlice::new(&bytes)], self.end).doing("writing", &path) {
+            let back = self.file.set_len(self.end).and_then(|()| {
+                dir.storage.remove(&dir.segment(header.number, SegmentName::Log))
+            });
+            if let Err(worse) = back.doing("taking back what was written to", &path) {
+                self.stop(&worse);
+            }
+            return Err(fault);
+        }
+
+        self.active.set_complete(footer);
+        self.background.seal(&self.active, &self.index, &self.file);
+        let path = dir.segment(header.number, SegmentName::Log);
+        self.active = Arc::new(Segment::growing(&dir, header, Arc::clone(&file), path, MemoryIndex::default()));
+        if let Some(index) = self.active.memory_index() {
+            self.index = index;
+        }
+        self.file = file;
+        self.end = SEGMENT_HEADER as u64;
+        self.synced = Arc::new(AtomicU64::new(if sync { self.end } else { 0 }));
+        let mut segments = self.segments.to_vec();
+        segments.push(Arc::clone(&self.active));
+        self.segments = Arc::new(segments);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.write_watermark()?;
+        self.publish();
+        Ok(())
+    }
+
+    fn footer(&self) -> Footer {
+        let index = self.index.read();
+        Footer {
+            first: index.entry_ids.first().copied().unwrap_or(EntryId::MIN),
+            last: index.entry_ids.last().copied().unwrap_or(EntryId::MIN),
+            count: index.len(),
+            offset: self.end,
+        }
+    }
+
+    /// The index of what is written to the active segment, made anew from the file.
+    pub(super) fn rescan_active(&self) -> Result<MemoryIndex, Fault> {
+        let path = self.segment_path();
+        let scanner = Scanner {
+            file: &*self.file,
+            path: &path,
+            salt: self.active.salt,
+            hashes: &self.shared.dir.hashes,
+            expired_before_ms: 0,
+        };
+        let mut index = MemoryIndex::default();
+        let scan = scanner.scan(0, self.end, &mut index)?;
+        match scan.bad {
+            None => Ok(index),
+            Some(what) => Err(Fault::corrupt(&path, scan.end, what)),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Removing entries from the start of the stream.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use recount_core::{EntryId, TrimError, TrimLimit, TrimReport, TrimRequest};
+
+use super::Writer;
+use crate::error::{Doing, Fault};
+use crate::floor::Floor;
+use crate::shared::Snapshot;
+use crate::storage::replace;
+
+impl Writer {
+    /// Trims; everything placed is written already.
+    ///
+    /// The floor file is what makes a trim happen: once it is in place the entries are gone, and
+    /// whole segments below it are removed in the background.
+    pub(super) fn trim(&mut self, request: &TrimRequest) -> Result<TrimReport, TrimError> {
+        if let Some(reason) = &self.stopped {
+            return Err(TrimError::Stopped { reason: reason.clone() });
+        }
+        let snapshot = self.snapshot();
+        let exact = self.target(&snapshot, request.limit)?;
+        let target = if request.exact { exact } else { segment_start(&snapshot, exact) };
+        let target = target.clamp(self.trimmed, self.added);
+        let removed = target - self.trimmed;
+        if removed > 0 && !request.dry_run {
+            self.trim_to(target)?;
+        }
+        let after = Snapshot {
+            trimmed: target,
+            ..if request.dry_run { snapshot } else { self.snapshot() }
+        };
+        Ok(TrimReport {
+            removed,
+            first: after.first_id()?,
+            // Nothing registers a need for entries of this engine yet.
+            held_back: Vec::new(),
+        })
+    }
+
+    /// How many entries, from the first ever added, lie beyond the limit.
+    fn target(&self, snapshot: &Snapshot, limit: TrimLimit) -> Result<u64, Fault> {
+        match limit {
+            TrimLimit::MaxLength(length) => Ok(self.added.saturating_sub(length)),
+            TrimLimit::MinId(id) => entries_below(snapshot, id),
+            TrimLimit::MaxAgeMs(age) => {
+                let now = self.shared.options.clock.now_ms();
+                match now.checked_sub(age) {
+                    Some(ms) => entries_below(snapshot, EntryId::new(ms.saturating_add(1), 0)),
+                    None => Ok(0),
+                }
+            }
+        }
+    }
+
+    fn trim_to(&mut self, target: u64) -> Result<(), Fault> {
+        // An active segment without retained entries is completed, so that its file can go. If the
+        // disk is too full for that, it goes with a later trim.
+        if target == self.added
+            && self.index.read().len() > 0
+            && let Err(fault) = self.roll()
+        {
+            tracing::warn!(%fault, "trimmed entries stay in the active segment's file for now");
+        }
+        let keep = self
+            .segments
+            .partition_point(|segment| segment.header.base_entries <= target)
+            .saturating_sub(1);
+        let floor = Floor {
+            trimmed: target,
+            segment: self.segments[keep].number(),
+        };
+        let path = self.shared.dir.floor();
+        replace(&*self.shared.dir.storage, &path, &floor.encode()).doing("writing", &path)?;
+
+        self.trimmed = target;
+        let gone = &self.segments[..keep];
+        self.background.remove(gone.iter().map(|segment| segment.number()).collect());
+        self.segments = Arc::new(self.segments[keep..].to_vec());
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.write_watermark()?;
+        self.publish();
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            segments: Arc::clone(&self.segments),
+            visible: self.index.read().len(),
+            trimmed: self.trimmed,
+            added: self.added,
+            last_id: self.last_id,
+            closed: false,
+        }
+    }
+}
+
+/// How many entries, from the first ever added, have ids below `id`.
+fn entries_below(snapshot: &Snapshot, id: EntryId) -> Result<u64, Fault> {
+    let place = snapshot
+        .segments
+        .partition_point(|segment| segment.header.base_id < id);
+    let Some(place) = place.checked_sub(1) else {
+        return Ok(0);
+    };
+    let segment = &snapshot.segments[place];
+    let ordinal = segment.reader(false)?.lower_bound(id, snapshot.count(place))?;
+    Ok(segment.header.base_entries + u64::from(ordinal))
+}
+
+/// The greatest start of a segment that is not beyond `target`.
+fn segment_start(snapshot: &Snapshot, target: u64) -> u64 {
+    snapshot
+        .segments
+        .iter()
+        .map(|segment| segment.header.base_entries)
+        .filter(|&start| start <= target)
+        .max()
+        .unwrap_or(0)
+}

@@ -1,0 +1,122 @@
+//! The one place where errors become words on standard error and an exit code.
+//!
+//! 0: done. 1: it failed. 2: the arguments or the input were wrong. 130: interrupted.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use recount::{AppendError, InvalidEvent, OpenError, ReadError};
+
+pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
+
+/// Why a command ends before its work is done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// To be told to the person.
+    Reported {
+        /// What failed, where.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+        /// The exit code.
+        code: u8,
+    },
+    /// Whoever read standard output has had enough, as `head` has. That is no error.
+    OutputClosed,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Failure {
+    /// Something failed.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self::Reported {
+            message: message.into(),
+            hint: None,
+            code: 1,
+        }
+    }
+
+    /// The arguments or the input were wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Reported {
+            message: message.into(),
+            hint: None,
+            code: 2,
+        }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Reported { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// Writing to standard output failed.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::new(format!("writing to standard output: {error}")),
+        }
+    }
+
+    /// Tells the person, and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        match self {
+            Self::Reported {
+                message,
+                hint,
+                code,
+            } => {
+                // Where standard error is gone too, there is nobody to tell.
+                let mut stderr = io::stderr().lock();
+                let _ = writeln!(stderr, "error: {message}");
+                if let Some(hint) = hint {
+                    let _ = writeln!(stderr, "hint: {hint}");
+                }
+                ExitCode::from(code)
+            }
+            Self::OutputClosed => ExitCode::SUCCESS,
+            Self::Interrupted => ExitCode::from(130),
+        }
+    }
+}
+
+impl From<InvalidEvent> for Failure {
+    fn from(error: InvalidEvent) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Url(error) => Self::usage(error.to_string()),
+            error => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        let message = error.to_string();
+        match error {
+            AppendError::InvalidEvent { .. }
+            | AppendError::SeveralSessions { .. }
+            | AppendError::TooManyEvents { .. }
+            | AppendError::TooManyBytes { .. } => Self::usage(message),
+            AppendError::RevisionMismatch { session_id, .. } => Self::new(message).hint(format!(
+                "recount events --session {session_id} shows what is there"
+            )),
+            _ => Self::new(message),
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::new(error.to_string())
+    }
+}

@@ -1,0 +1,81 @@
+//! `recount events`
+
+use recount::{Events, Recount, json};
+
+use super::error::Result;
+use super::line::Lines;
+use super::output::Output;
+use super::select::SelectArgs;
+use super::settings::Settings;
+
+/// Show what is recorded, by session, user, type, entry id and time
+///
+/// Times are about when an event was recorded; what is shown is when it happened, by its producer's
+/// word. Without --json a line is cut to the terminal's width.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+
+    /// The last ones first
+    #[arg(long)]
+    reverse: bool,
+
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// Print each event as a JSON object, one a line
+    #[arg(long)]
+    json: bool,
+
+    /// Print only how many there are
+    #[arg(long, conflicts_with = "json")]
+    count: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  recount events --session s1
+  recount events --since 1h --type error.occurred --type tool.returned
+  recount events --reverse --limit 20
+  recount events --user ada --since 2026-01-02 --count
+  recount events --start 1526919030474-0 --end + --json | jq .data";
+
+pub(super) async fn run(args: Args, settings: &Settings) -> Result {
+    let log = settings.open_read_only().await?;
+    let mut events = select(&log, args.select, args.reverse).await?;
+    if let Some(limit) = args.limit {
+        events = events.limit(limit);
+    }
+    let mut output = Output::new();
+    let mut lines = Lines::for_output(settings.color());
+    let mut count = 0;
+    while let Some(page) = events.next_page().await? {
+        // Gives Ctrl-C its turn where no page has to be waited for.
+        tokio::task::yield_now().await;
+        count += page.len();
+        for recorded in page.iter().filter(|_| !args.count) {
+            if args.json {
+                output.line(json::line(recorded))?;
+            } else {
+                output.line(lines.format(recorded))?;
+            }
+        }
+    }
+    if args.count {
+        output.line(count)?;
+    }
+    output.flush()
+}
+
+/// What is selected of `log` as it is now.
+pub(super) async fn select(log: &Recount, select: SelectArgs, reverse: bool) -> Result<Events> {
+    let last = log.log().tail().await?.get(0);
+    let mut query = select.query(last);
+    if reverse {
+        query.range = query.range.backward();
+    }
+    Ok(log.events(query))
+}

@@ -1,0 +1,178 @@
+//! `recount import`: from files into the log, in bounded memory, as often as one likes.
+//!
+//! A thread of its own reads and converts ([`source`]), the command looks up what is there already
+//! ([`held`]) and publishes the rest in batches ([`publish`]).
+
+mod format;
+mod held;
+mod progress;
+mod publish;
+mod source;
+mod summary;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use recount::chat::SYNTHETIC_START;
+use recount::{Moment, Recount};
+
+use self::format::FormatArg;
+use self::held::Held;
+use self::publish::Publisher;
+use self::source::{Item, Options, Source};
+use self::summary::Summary;
+use super::error::{Failure, Result};
+use super::output::{Output, count};
+use super::settings::{Settings, is_no_stream, warn};
+
+/// How many of the things that were skipped are told one by one.
+const WARNINGS_MAX: u64 = 5;
+
+/// Import events, or the chats of agents, from a file
+///
+/// Reads what `recount export` writes (one event a line), and chat runs: a JSON list, or a line
+/// each, of objects with OpenAI-style messages under `messages` or `traj`. A run becomes a session:
+/// its messages, tool calls and results, errors, its start and end with the run's other fields.
+///
+/// Importing again adds nothing: what a session holds already is left out, however long ago it came.
+/// Exported events keep their entry ids where the stream has not gone past them.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(super) struct Args {
+    /// The file; - for standard input
+    file: PathBuf,
+
+    /// What the file holds; auto: look at its beginning
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    format: FormatArg,
+
+    /// When the first chat run began, where the runs do not say
+    #[arg(long, value_name = "TIME", default_value = SYNTHETIC_START)]
+    start: Moment,
+
+    /// Give every event a new entry id
+    #[arg(long)]
+    new_ids: bool,
+
+    /// Go on after input that cannot be read, and count it
+    #[arg(long)]
+    skip_invalid: bool,
+
+    /// Only say what would be added
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  recount import runs.json
+  recount export | recount import - --url disk:elsewhere";
+
+pub(super) async fn run(args: Args, settings: &Settings) -> Result {
+    let began = Instant::now();
+    let name = match args.file.to_str() {
+        Some("-") => "standard input".to_owned(),
+        _ => args.file.display().to_string(),
+    };
+    let source = Source::open(&args.file, args.format)
+        .map_err(|error| Failure::usage(format!("reading {name}: {error}")))?;
+    let log = open(&args, settings).await?;
+
+    let held = match &log {
+        Some(log) => Held::new(log).await?,
+        None => Held::nothing(),
+    };
+    let target = log.as_ref().filter(|_| !args.dry_run);
+    let mut publisher = Publisher::new(target, held, args.new_ids);
+    let progress = source.progress(settings.quiet());
+    let read = source.counter();
+    let mut items = source.start(Options {
+        synthetic_start: args.start.timestamp(),
+        skip_invalid: args.skip_invalid,
+    });
+
+    let mut summary = Summary::default();
+    let mut stopped = None;
+    let mut failed = None;
+    'items: while let Some(chunk) = items.recv().await {
+        for item in chunk {
+            match item {
+                Item::Invalid(invalid) if invalid.last => {
+                    stopped = Some(invalid);
+                    break 'items;
+                }
+                Item::Invalid(invalid) => {
+                    if summary.invalid() < WARNINGS_MAX {
+                        warn(format_args!("{name}, {invalid}: skipped"));
+                    }
+                    summary.skip("invalid");
+                }
+                Item::Record(record) => {
+                    summary.read(&record);
+                    if let Err(error) = publisher.take(record, &mut summary).await {
+                        failed = Some(error);
+                        break 'items;
+                    }
+                }
+            }
+        }
+        progress.update(read.get(), summary.events());
+    }
+    // What came before a mistake is published all the same.
+    if failed.is_none() {
+        failed = publisher.finish(&mut summary).await.err();
+    }
+    progress.finish();
+    if let Some(log) = log {
+        log.close().await?;
+    }
+
+    let measured = summary.measured(read.get(), began.elapsed(), args.dry_run);
+    let stopped_at = stopped.as_ref().map(ToString::to_string);
+    let mut output = Output::new();
+    if args.json {
+        output.line(measured.json(stopped_at.as_deref()))?;
+    } else {
+        for line in measured.lines(stopped_at.as_deref()) {
+            output.line(line)?;
+        }
+    }
+    output.flush()?;
+
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if let Some(invalid) = stopped {
+        let failure = Failure::usage(format!("{name}, {invalid}"));
+        return Err(failure.hint(if invalid.skippable {
+            "what came before is imported; correct it and import again, or pass --skip-invalid"
+        } else {
+            "what came before is imported; correct the file and import it again"
+        }));
+    }
+    match summary.conflicts() {
+        0 => Ok(()),
+        conflicts => Err(Failure::new(format!(
+            "{} not imported: the log holds other content under their ids, which stays",
+            count(conflicts, "event")
+        ))
+        .hint("see the warnings above; give changed events ids of their own")),
+    }
+}
+
+/// The log to look into and publish to; none where a dry run finds no stream.
+async fn open(args: &Args, settings: &Settings) -> Result<Option<Recount>> {
+    if !args.dry_run {
+        return settings.open().await.map(Some);
+    }
+    match settings.try_open_read_only().await {
+        Ok(log) => Ok(Some(log)),
+        Err(error) if is_no_stream(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

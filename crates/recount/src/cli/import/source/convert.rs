@@ -1,0 +1,122 @@
+//! One line or run into records.
+
+use std::hash::Hasher as _;
+
+use recount::json::{InvalidLine, Line, LineBody};
+use recount::{EntryId, Event, Limits, Timestamp, TimestampSource, chat};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use super::Record;
+
+/// Why something cannot be recorded, and at which column of its line; 0 if that is not known.
+pub(super) struct Refused {
+    pub reason: String,
+    pub column: usize,
+}
+
+impl Refused {
+    fn whole(reason: &impl ToString) -> Self {
+        Self {
+            reason: reason.to_string(),
+            column: 0,
+        }
+    }
+
+    pub fn json(error: &serde_json::Error) -> Self {
+        Self {
+            reason: without_place(error),
+            column: error.column(),
+        }
+    }
+}
+
+/// What `error` says, without the place that it names within the text it was given.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// An event in the shape of an export.
+pub(super) fn event_line(line: &[u8], number: u64) -> Result<Record, Refused> {
+    let parsed = Line::parse(line).map_err(|error| match &error {
+        InvalidLine::Json(json) => Refused::json(json),
+        _ => Refused {
+            column: error.column(),
+            reason: error.to_string(),
+        },
+    })?;
+    let event = match parsed.body {
+        LineBody::Fields(fields) => return Ok(Record::Fields(fields, parsed.position)),
+        LineBody::Event(event) => event,
+    };
+    let entry_id = parsed.position.map(|position| position.entry_id);
+    let mut builder = event.into_builder();
+    if !gives_id(line) {
+        builder = builder.id(made_up_id(line, number, entry_id));
+    }
+    let mut event = builder.build().map_err(|error| Refused::whole(&error))?;
+    if let (TimestampSource::Filled, Some(id)) = (event.timestamp_source, entry_id) {
+        event.timestamp = Timestamp::saturating_from_millis(id.ms);
+    }
+    checked(&event)?;
+    Ok(Record::Event(event, parsed.position))
+}
+
+/// Whether the line holds an event id. The parsed event no longer tells.
+fn gives_id(line: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Probe {
+        id: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Probe>(line).is_ok_and(|probe| probe.id.is_some())
+}
+
+/// An id for an event without one, the same at every import: its entry's, or one made of the line
+/// and its number, since equal lines are different events.
+fn made_up_id(line: &[u8], number: u64, entry_id: Option<EntryId>) -> String {
+    entry_id.map_or_else(
+        || {
+            let mut hasher = SipHasher13::new();
+            hasher.write(&number.to_le_bytes());
+            hasher.write(line.trim_ascii());
+            format!("line-{number}-{:032x}", hasher.finish128().as_u128())
+        },
+        |id| id.to_string(),
+    )
+}
+
+/// A chat run that is one line.
+pub(super) fn run_line(
+    line: &[u8],
+    index: u64,
+    synthetic_start: Timestamp,
+) -> Result<Vec<Event>, Refused> {
+    let run: Map<String, Value> =
+        serde_json::from_slice(line).map_err(|error| Refused::json(&error))?;
+    run_object(run, index, synthetic_start)
+}
+
+/// A chat run.
+pub(super) fn run_object(
+    run: Map<String, Value>,
+    index: u64,
+    synthetic_start: Timestamp,
+) -> Result<Vec<Event>, Refused> {
+    let events =
+        chat::events(run, index, synthetic_start).map_err(|error| Refused::whole(&error))?;
+    events.iter().try_for_each(checked)?;
+    Ok(events)
+}
+
+/// Refuses here what would make the log refuse the whole batch.
+fn checked(event: &Event) -> Result<(), Refused> {
+    event
+        .validate(&Limits::default())
+        .map_err(|error| Refused::whole(&error))
+}

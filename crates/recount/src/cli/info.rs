@@ -1,0 +1,163 @@
+//! `recount info`
+
+use recount::{EntryId, LogInfo, PartitionInfo, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::error::Result;
+use super::output::{Output, thousands};
+use super::settings::Settings;
+
+/// Show what the log holds and what it promises
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  recount info
+  recount info --stream demo:events --json";
+
+pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
+    let log = settings.open_read_only().await?;
+    let info = log.info().await?;
+    let streams = settings.url().streams()?;
+    let mut output = Output::new();
+    if args.json {
+        output.line(format_args!("{:#}", document(&info, &streams)))?;
+    } else {
+        let rows = rows(&info, &streams);
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in rows {
+            output.line(format_args!("{name:width$}  {value}"))?;
+        }
+    }
+    output.flush()
+}
+
+/// The facts by name, for people.
+fn rows(info: &LogInfo, streams: &[String]) -> Vec<(String, String)> {
+    let mut rows = vec![
+        ("engine".to_owned(), info.engine.to_owned()),
+        ("location".to_owned(), info.location.clone()),
+        ("stream".to_owned(), info.stream.clone()),
+        ("streams there".to_owned(), streams.join(", ")),
+        ("entries".to_owned(), thousands(info.length())),
+    ];
+    for partition in &info.partitions {
+        let name = |name: &str| match info.partitions.len() {
+            1 => name.to_owned(),
+            _ => format!("{name}, partition {}", partition.partition),
+        };
+        rows.push((name("ever added"), thousands(partition.entries_added)));
+        if let Some(first) = partition.first {
+            rows.push((name("first"), id_and_time(first)));
+        }
+        if partition.last != EntryId::MIN {
+            rows.push((name("last"), id_and_time(partition.last)));
+        }
+        for held in &partition.held_back {
+            rows.push((
+                name("needed"),
+                format!("from {} on by {}", held.from, held.by),
+            ));
+        }
+    }
+    rows.extend([
+        ("size".to_owned(), size(info.bytes)),
+        (
+            "durability".to_owned(),
+            format!("{}: {}", info.durability, info.durability_note),
+        ),
+        (
+            "ids remembered".to_owned(),
+            span(info.idempotency_window_ms),
+        ),
+    ]);
+    rows.extend(info.details.iter().cloned());
+    rows
+}
+
+/// The same for programs.
+fn document(info: &LogInfo, streams: &[String]) -> Value {
+    let details: Map<_, _> = info
+        .details
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    json!({
+        "engine": info.engine,
+        "location": info.location,
+        "stream": info.stream,
+        "streams": streams,
+        "length": info.length(),
+        "bytes": info.bytes,
+        "durability": info.durability.to_string(),
+        "durability_note": info.durability_note,
+        "idempotency_window_ms": info.idempotency_window_ms,
+        "partitions": info.partitions.iter().map(partition_document).collect::<Vec<_>>(),
+        "details": details,
+    })
+}
+
+fn partition_document(partition: &PartitionInfo) -> Value {
+    let held_back = partition.held_back.iter();
+    json!({
+        "partition": partition.partition,
+        "length": partition.length,
+        "entries_added": partition.entries_added,
+        "first": partition.first.map(|id| id.to_string()),
+        "last": partition.last.to_string(),
+        "held_back": held_back
+            .map(|held| json!({"by": held.by, "from": held.from.to_string()}))
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn id_and_time(id: EntryId) -> String {
+    format!("{id}  {}", Timestamp::saturating_from_millis(id.ms))
+}
+
+/// `1.5 MiB (1,572,864 bytes)`
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let exact = format!("{} bytes", thousands(bytes));
+    let mut value = bytes as f64 / 1024.0;
+    if value < 1.0 {
+        return exact;
+    }
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {} ({exact})", UNITS[unit])
+}
+
+/// `24 h`, or the next smaller unit that is exact.
+fn span(ms: u64) -> String {
+    for (unit_ms, unit) in [(3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
+        if ms >= unit_ms && ms.is_multiple_of(unit_ms) {
+            return format!("{} {unit}", ms / unit_ms);
+        }
+    }
+    format!("{ms} ms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_spans_read_well() {
+        assert_eq!(size(0), "0 bytes");
+        assert_eq!(size(1_023), "1,023 bytes");
+        assert_eq!(size(1_572_864), "1.5 MiB (1,572,864 bytes)");
+        assert_eq!(span(86_400_000), "24 h");
+        assert_eq!(span(90_000), "90 s");
+        assert_eq!(span(1_500), "1500 ms");
+    }
+}

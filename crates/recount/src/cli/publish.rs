@@ -1,0 +1,271 @@
+//! `recount publish`
+
+mod answers;
+mod input;
+mod ndjson;
+
+use std::io::{self, IsTerminal as _};
+
+use recount::{Batch, Event, EventType, JsonObject, Limits, Moment, Recount};
+
+use self::answers::{Answers, Tally};
+use self::input::Input;
+use super::error::{Failure, Result};
+use super::settings::Settings;
+
+/// Record events: one from flags, or NDJSON from standard input
+///
+/// Standard input takes one JSON object a line, of which "type" and "session_id" are required. A
+/// missing id, timestamp, version or data is filled in; an "entry_id" is ignored: the log gives out
+/// its own.
+///
+/// Each event is answered by a line on standard output once it is durable: appended, duplicate (it
+/// was there already) or conflict (another event has its id), the entry id, the event id. What was
+/// not answered may be published again, without harm where the events have ids of their own.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The event's type: message.added, tool.called, ... or one of your own
+    #[arg(long = "type", value_name = "TYPE", requires = "session")]
+    event_type: Option<EventType>,
+
+    /// The session it belongs to
+    #[arg(long, value_name = "ID", requires = "event_type")]
+    session: Option<String>,
+
+    /// The user it happened for
+    #[arg(long, value_name = "ID", requires = "event_type")]
+    user: Option<String>,
+
+    /// The agent that did it
+    #[arg(long, value_name = "ID", requires = "event_type")]
+    agent: Option<String>,
+
+    /// The trace it belongs to
+    #[arg(long, value_name = "ID", requires = "event_type")]
+    trace: Option<String>,
+
+    /// The id of the event that caused it
+    #[arg(long, value_name = "ID", requires = "event_type")]
+    causation: Option<String>,
+
+    /// Its own id, by which publishing it again is noticed [default: a new UUIDv7]
+    #[arg(long, value_name = "ID", requires = "event_type")]
+    id: Option<String>,
+
+    /// When it happened: 5m (ago), 2026-01-02T10:00 (UTC), RFC 3339, ... [default: now]
+    #[arg(long, value_name = "TIME", requires = "event_type")]
+    timestamp: Option<Moment>,
+
+    /// The schema version of its data [default: 1]
+    #[arg(long, value_name = "N", requires = "event_type")]
+    version: Option<u32>,
+
+    /// Its data, a JSON object [default: {}]
+    #[arg(long, value_name = "JSON", requires = "event_type")]
+    data: Option<String>,
+
+    /// Append all of the input or nothing: as one batch of up to 10,000 events, refused whole if
+    /// one conflicts
+    #[arg(long)]
+    strict: bool,
+
+    /// Append all of the input or nothing, and only if its one session holds N entries so far
+    #[arg(long, value_name = "N")]
+    expect_revision: Option<u64>,
+
+    /// Report malformed lines and go on, instead of stopping at the first one
+    #[arg(long)]
+    skip_invalid: bool,
+
+    /// Answer in JSON, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  recount publish --type message.added --session s1 --user ada \\
+      --data '{\"role\":\"user\",\"content\":\"Hello\"}'
+  recount publish --type session.ended --session s1 --expect-revision 12
+  my-agent --log-json | recount publish --quiet
+  echo '{\"id\":\"e1\",\"type\":\"tool.called\",\"session_id\":\"s1\"}' | recount publish --json";
+
+/// Events of one batch at most, and their bytes: enough to make a sync cheap, few enough to answer
+/// soon.
+const BATCH_EVENTS: usize = 1_000;
+const BATCH_BYTES: usize = 8 << 20;
+
+pub(super) async fn run(args: Args, settings: &Settings) -> Result {
+    let conditions = Batch {
+        events: Vec::new(),
+        strict: args.strict,
+        expected_revision: args.expect_revision,
+    };
+    let whole = args.strict || args.expect_revision.is_some();
+    let (json, skip_invalid) = (args.json, args.skip_invalid);
+    let single = args.event()?;
+    let log = settings.open().await?;
+    let mut publisher = Publisher {
+        log: &log,
+        answers: Answers::new(json),
+        tally: Tally::default(),
+    };
+    let result = if let Some(event) = single {
+        let events = vec![event];
+        publisher
+            .append(Batch {
+                events,
+                ..conditions
+            })
+            .await
+    } else {
+        invite(settings);
+        let mut input = Input::new(skip_invalid);
+        let result = if whole {
+            publisher.append_whole(&mut input, conditions).await
+        } else {
+            publisher.append_stream(&mut input).await
+        };
+        input.tell_skipped();
+        result
+    };
+    let tally = publisher.tally;
+    // Whatever happened, what was acknowledged is to be synced, and counted.
+    let closed = log.close().await;
+    settings.note(tally.sentence());
+    result?;
+    closed?;
+    tally.verdict()
+}
+
+/// Tells a person at a terminal what is expected.
+fn invite(settings: &Settings) {
+    if io::stdin().is_terminal() {
+        settings.note(
+            "type events, one JSON object a line, and end with Ctrl-D; such as\n  {\"type\":\"message.added\",\"session_id\":\"s1\",\"data\":{\"role\":\"user\",\"content\":\"Hello\"}}",
+        );
+    }
+}
+
+impl Args {
+    /// The event that the flags describe, if they do.
+    fn event(self) -> Result<Option<Event>> {
+        let (Some(event_type), Some(session)) = (self.event_type, self.session) else {
+            return Ok(None);
+        };
+        let mut event = Event::builder(event_type, session);
+        if let Some(user) = self.user {
+            event = event.user(user);
+        }
+        if let Some(agent) = self.agent {
+            event = event.agent(agent);
+        }
+        if let Some(trace) = self.trace {
+            event = event.trace(trace);
+        }
+        if let Some(cause) = self.causation {
+            event = event.causation(cause);
+        }
+        if let Some(id) = self.id {
+            event = event.id(id);
+        }
+        if let Some(at) = self.timestamp {
+            event = event.timestamp(at.timestamp());
+        }
+        if let Some(version) = self.version {
+            event = event.version(version);
+        }
+        if let Some(data) = self.data {
+            let data = JsonObject::parse(data)
+                .map_err(|error| Failure::usage(format!("--data: {error}")))?;
+            event = event.data(data);
+        }
+        let event = event.build()?;
+        event.validate(&Limits::default())?;
+        Ok(Some(event))
+    }
+}
+
+/// Appends batches and answers for them.
+struct Publisher<'a> {
+    log: &'a Recount,
+    answers: Answers,
+    tally: Tally,
+}
+
+impl Publisher<'_> {
+    /// Appends what arrives as it arrives, up to the first bad line.
+    async fn append_stream(&mut self, input: &mut Input) -> Result {
+        loop {
+            let mut events = Vec::new();
+            let mut bytes = 0;
+            // The first event is waited for; what has arrived by then goes along.
+            let stopped = loop {
+                if events.len() == BATCH_EVENTS || bytes >= BATCH_BYTES {
+                    break None;
+                }
+                match input.next(!events.is_empty()).await {
+                    Ok(Some(event)) => {
+                        bytes += event.wire_bytes();
+                        events.push(event);
+                    }
+                    Ok(None) => break None,
+                    Err(failure) => break Some(failure),
+                }
+            };
+            let end = events.is_empty();
+            if !end {
+                self.append(Batch::new(events)).await?;
+            }
+            match stopped {
+                Some(failure) => return Err(failure),
+                None if end => return Ok(()),
+                None => {}
+            }
+        }
+    }
+
+    /// Appends all of the input at once.
+    async fn append_whole(&mut self, input: &mut Input, conditions: Batch) -> Result {
+        let events_max = Limits::default().batch_events_max;
+        let mut events = Vec::new();
+        while let Some(event) = input.next(false).await? {
+            if events.len() == events_max {
+                return Err(Failure::usage(format!(
+                    "the input has more than {events_max} events, which is what one batch can hold: nothing was appended"
+                ))
+                .hint("leave out --strict and --expect-revision, or publish in parts"));
+            }
+            events.push(event);
+        }
+        self.append(Batch {
+            events,
+            ..conditions
+        })
+        .await
+    }
+
+    async fn append(&mut self, batch: Batch) -> Result {
+        let ids: Vec<_> = batch.events.iter().map(|event| event.id.clone()).collect();
+        let receipt = self.log.append(batch).await?;
+        self.tally.add(&receipt);
+        for (id, outcome) in ids.iter().zip(&receipt.outcomes) {
+            self.answers
+                .line(id.as_str(), outcome)
+                .map_err(unanswered)?;
+        }
+        self.answers.flush().map_err(unanswered)
+    }
+}
+
+/// With nobody to answer to, going on would publish what nobody learns of.
+fn unanswered(failure: Failure) -> Failure {
+    match failure {
+        Failure::OutputClosed => Failure::new(
+            "standard output was closed while publishing: the events after that were not published",
+        )
+        .hint("recount publish ... > /dev/null publishes without answers"),
+        failure => failure,
+    }
+}

@@ -1,0 +1,74 @@
+//! Standard input as a queue of events.
+
+use std::collections::VecDeque;
+use std::io;
+
+use recount::Event;
+use tokio::sync::mpsc;
+
+use super::ndjson::{self, BadLine, Parsed};
+use crate::cli::error::{Failure, Result};
+use crate::cli::output::count;
+use crate::cli::settings::warn;
+
+/// The events of standard input.
+pub(super) struct Input {
+    arriving: mpsc::Receiver<io::Result<Vec<Parsed>>>,
+    arrived: VecDeque<Parsed>,
+    skip_invalid: bool,
+    skipped: u64,
+}
+
+impl Input {
+    pub(super) fn new(skip_invalid: bool) -> Self {
+        Self {
+            arriving: ndjson::read(io::stdin()),
+            arrived: VecDeque::new(),
+            skip_invalid,
+            skipped: 0,
+        }
+    }
+
+    /// The next event; none at the end, or, `if_arrived`, where it has not arrived yet.
+    pub(super) async fn next(&mut self, if_arrived: bool) -> Result<Option<Event>> {
+        loop {
+            match self.arrived.pop_front() {
+                Some(Ok(event)) => return Ok(Some(event)),
+                Some(Err(bad)) => self.refuse(&bad)?,
+                None => {
+                    let piece = if if_arrived {
+                        self.arriving.try_recv().ok()
+                    } else {
+                        self.arriving.recv().await
+                    };
+                    match piece {
+                        Some(Ok(piece)) => self.arrived = piece.into(),
+                        Some(Err(error)) => {
+                            return Err(Failure::new(format!("reading standard input: {error}")));
+                        }
+                        None => return Ok(None),
+                    }
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, bad: &BadLine) -> Result {
+        if self.skip_invalid {
+            self.skipped += 1;
+            warn(format_args!("standard input, {bad} (skipped)"));
+            return Ok(());
+        }
+        Err(Failure::usage(format!("standard input, {bad}"))
+            .hint("nothing from this line on was published; --skip-invalid passes over such lines"))
+    }
+
+    pub(super) fn tell_skipped(&self) {
+        if self.skipped > 0 {
+            warn(format_args!(
+                "{} skipped",
+                count(self.skipped, "invalid line")
+            ));
+        }
+    }
+}

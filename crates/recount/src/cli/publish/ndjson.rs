@@ -1,0 +1,227 @@
+//! Events from a stream of JSON lines, as they arrive.
+
+use std::io::{self, Read};
+use std::thread;
+
+use recount::json::{InvalidLine, Line, LineBody};
+use recount::{Event, Limits};
+use tokio::sync::mpsc;
+
+/// A line's event, or why it holds none.
+pub(super) type Parsed = Result<Event, BadLine>;
+
+/// A line that is no event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BadLine {
+    /// Its number, from 1.
+    pub(super) line: u64,
+    /// Where in it, from 1; 0 where the whole line is meant.
+    pub(super) column: usize,
+    /// What is wrong.
+    pub(super) message: String,
+}
+
+impl std::fmt::Display for BadLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if self.column > 0 {
+            write!(f, ", column {}", self.column)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Bytes after which a line is refused rather than kept: no legal event is as long.
+const LINE_BYTES_MAX: usize = 8 << 20;
+
+/// Reads `input` on a thread of its own, and hands over what arrived together. At most a few
+/// pieces are read ahead.
+pub(super) fn read(
+    mut input: impl Read + Send + 'static,
+) -> mpsc::Receiver<io::Result<Vec<Parsed>>> {
+    const READ_BYTES: usize = 256 << 10;
+    let (sender, receiver) = mpsc::channel(4);
+    thread::spawn(move || {
+        let mut splitter = Splitter::new(LINE_BYTES_MAX);
+        let mut bytes = vec![0; READ_BYTES];
+        loop {
+            let events = match input.read(&mut bytes) {
+                Ok(0) => {
+                    // The receiver may be gone, and then nobody misses the rest.
+                    let _ = sender.blocking_send(Ok(splitter.finish()));
+                    return;
+                }
+                Ok(count) => Ok(splitter.push(&bytes[..count])),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            if sender.blocking_send(events).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Cuts bytes into lines and lines into events.
+struct Splitter {
+    line_bytes_max: usize,
+    /// The beginning of a line whose end has not arrived.
+    partial: Vec<u8>,
+    /// Whether the beginning of that line was thrown away because it is too long.
+    overlong: bool,
+    /// Lines that ended.
+    lines: u64,
+}
+
+impl Splitter {
+    fn new(line_bytes_max: usize) -> Self {
+        Self {
+            line_bytes_max,
+            partial: Vec::new(),
+            overlong: false,
+            lines: 0,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Vec<Parsed> {
+        let mut parsed = Vec::new();
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            if self.partial.len() + piece.len() > self.line_bytes_max {
+                self.overlong = true;
+                self.partial.clear();
+            }
+            match piece.strip_suffix(b"\n") {
+                Some(end) if self.partial.is_empty() => parsed.extend(self.line(end)),
+                Some(end) => {
+                    let mut line = std::mem::take(&mut self.partial);
+                    line.extend_from_slice(end);
+                    parsed.extend(self.line(&line));
+                }
+                None if self.overlong => {}
+                None => self.partial.extend_from_slice(piece),
+            }
+        }
+        parsed
+    }
+
+    /// The last line, if it has no end.
+    fn finish(&mut self) -> Vec<Parsed> {
+        let rest = std::mem::take(&mut self.partial);
+        if rest.is_empty() && !self.overlong {
+            return Vec::new();
+        }
+        self.line(&rest).into_iter().collect()
+    }
+
+    /// None for a blank line.
+    fn line(&mut self, line: &[u8]) -> Option<Parsed> {
+        self.lines += 1;
+        let bad = |(column, message)| BadLine {
+            line: self.lines,
+            column,
+            message,
+        };
+        if std::mem::take(&mut self.overlong) {
+            let limit = self.line_bytes_max >> 20;
+            return Some(Err(bad((0, format!("longer than {limit} MiB")))));
+        }
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        Some(parse(line).map_err(bad))
+    }
+}
+
+/// The event of a line, or the column and the reason.
+fn parse(line: &[u8]) -> Result<Event, (usize, String)> {
+    let invalid = |error: InvalidLine| (error.column(), without_place(&error.to_string()));
+    let event = match Line::parse(line).map_err(invalid)?.body {
+        LineBody::Event(event) => event.into_event(),
+        LineBody::Fields(_) => {
+            let message = "holds the fields of an entry that is no event: recount import takes it";
+            return Err((0, message.to_owned()));
+        }
+    };
+    let event = event.map_err(|error| (0, error.to_string()))?;
+    match event.validate(&Limits::default()) {
+        Ok(()) => Ok(event),
+        Err(error) => Err((0, error.to_string())),
+    }
+}
+
+/// The message of a JSON error without its line, which is always 1, and its column, which is told
+/// before.
+fn without_place(message: &str) -> String {
+    match message.rfind(" at line ") {
+        Some(end) => message[..end].to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = r#"{"id":"a","type":"t","session_id":"s"}"#;
+
+    fn ids(parsed: &[Parsed]) -> Vec<String> {
+        let told = parsed.iter().map(|line| match line {
+            Ok(event) => event.id.to_string(),
+            Err(bad) => bad.to_string(),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn lines_are_found_wherever_the_input_is_cut() {
+        let input = format!(
+            "{A}\r\n\n  \n{}\n{}",
+            A.replace('a', "b"),
+            A.replace("\"a\"", "\"c\"")
+        );
+        for cut in 0..=input.len() {
+            let mut splitter = Splitter::new(1 << 20);
+            let mut parsed = splitter.push(&input.as_bytes()[..cut]);
+            parsed.extend(splitter.push(&input.as_bytes()[cut..]));
+            parsed.extend(splitter.finish());
+            assert_eq!(parsed.len(), 3, "cut at {cut}");
+            assert_eq!(ids(&parsed)[2], "c");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_is_named_by_number_and_column_and_the_next_one_is_read() {
+        let input = format!("{A}\n{{\"type\": nope}}\n[]\n{{\"type\":\"t\"}}\n{A}\n");
+        let parsed = Splitter::new(1 << 20).push(input.as_bytes());
+        let told = ids(&parsed);
+        assert_eq!(told[0], "a");
+        assert_eq!(told[1], "line 2, column 11: expected ident");
+        assert!(told[2].starts_with("line 3, column "), "{}", told[2]);
+        assert_eq!(told[3], "line 4: the key \"session_id\" is missing");
+        assert_eq!(told[4], "a");
+    }
+
+    #[test]
+    fn an_overlong_line_is_refused_without_being_kept() {
+        let mut splitter = Splitter::new(64);
+        let mut parsed = splitter.push(format!("{A}\n").as_bytes());
+        for _ in 0..100 {
+            parsed.extend(splitter.push(&[b'x'; 60]));
+            assert!(splitter.partial.len() <= 64);
+        }
+        parsed.extend(splitter.push(format!("\n{A}\n").as_bytes()));
+        let told = ids(&parsed);
+        assert_eq!(told.len(), 3);
+        assert_eq!(told[1], "line 2: longer than 0 MiB");
+        assert_eq!(told[2], "a");
+    }
+
+    #[test]
+    fn an_event_over_the_limit_is_a_bad_line() {
+        let data = "x".repeat(1 << 20);
+        let line = format!(r#"{{"type":"t","session_id":"s","data":{{"x":"{data}"}}}}"#);
+        let parsed = Splitter::new(LINE_BYTES_MAX).push(format!("{line}\n").as_bytes());
+        assert!(ids(&parsed)[0].contains("at most 1048576 are allowed"));
+    }
+}

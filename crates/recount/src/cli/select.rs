@@ -1,0 +1,135 @@
+//! Which events a command is about: the flags that `events`, `export` and `tail` share.
+
+use std::ops::Bound;
+
+use recount::{
+    EntryId, EventType, Filter, IdRange, Moment, Query, RangeEnd, RangeStart, ReadRange,
+};
+
+/// What to look for.
+#[derive(clap::Args)]
+pub(super) struct FilterArgs {
+    /// Only events of this session
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+
+    /// Only events of this user
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+
+    /// Only events of this type; may be given several times
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<EventType>,
+}
+
+impl From<FilterArgs> for Filter {
+    fn from(args: FilterArgs) -> Self {
+        Self {
+            session_id: args.session,
+            user_id: args.user,
+            types: args.types,
+        }
+    }
+}
+
+/// Where to look.
+#[derive(clap::Args)]
+pub(super) struct SelectArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    /// From this entry id on; (ID for after it, - for the first
+    #[arg(long, value_name = "ID", default_value = "-")]
+    start: RangeStart,
+
+    /// Up to this entry id; (ID for before it, + for the last
+    #[arg(long, value_name = "ID", default_value = "+")]
+    end: RangeEnd,
+
+    /// Recorded since: 1h, 30m, 2d (ago), 2026-01-02 (midnight UTC), 2026-01-02T10:00 (UTC),
+    /// RFC 3339, or an entry id
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+
+    /// Recorded before: as --since
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+}
+
+impl SelectArgs {
+    /// The query for what is selected and recorded up to `last`. What is recorded meanwhile is
+    /// left out, else a command beside a busy writer would never end.
+    pub(super) fn query(self, last: EntryId) -> Query {
+        Query {
+            range: ReadRange::new(self.ids(last)),
+            filter: self.filter.into(),
+        }
+    }
+
+    fn ids(&self, last: EntryId) -> IdRange {
+        let named = IdRange::from((self.start, self.end)).inclusive();
+        let recorded = IdRange {
+            start: self
+                .since
+                .map_or(Bound::Unbounded, |at| Bound::Included(at.entry_id())),
+            end: self
+                .until
+                .map_or(Bound::Unbounded, |at| Bound::Excluded(at.entry_id())),
+        };
+        let (first, last) = match (named, recorded.inclusive()) {
+            (Some(named), Some(recorded)) => {
+                (named.0.max(recorded.0), named.1.min(recorded.1).min(last))
+            }
+            // An inverted range holds nothing.
+            _ => (EntryId::MAX, EntryId::MIN),
+        };
+        IdRange {
+            start: Bound::Included(first),
+            end: Bound::Included(last),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        select: SelectArgs,
+    }
+
+    const LAST: EntryId = EntryId::new(1_900_000_000_000, 5);
+
+    /// What is looked through, as text; nothing where the range is empty.
+    fn ids(args: &[&str]) -> String {
+        let args = ["test"].iter().chain(args);
+        let range = Cli::try_parse_from(args).unwrap().select.ids(LAST);
+        match range.inclusive() {
+            Some((first, last)) => format!("{first} to {last}"),
+            None => "nothing".to_owned(),
+        }
+    }
+
+    #[test]
+    fn ids_and_times_narrow_each_other() {
+        assert_eq!(ids(&[]), "0-0 to 1900000000000-5");
+        assert_eq!(
+            ids(&["--start", "(7-1", "--end", "9"]),
+            "7-2 to 9-18446744073709551615"
+        );
+        assert_eq!(
+            ids(&["--start", "5", "--since", "2026-01-02"]),
+            "1767312000000-0 to 1900000000000-5"
+        );
+        assert_eq!(
+            ids(&["--until", "2026-01-02"]),
+            "0-0 to 1767311999999-18446744073709551615"
+        );
+        assert_eq!(ids(&["--since", "2026-01-02", "--end", "7"]), "nothing");
+        assert_eq!(ids(&["--until", "1960-01-02"]), "nothing");
+    }
+}

@@ -1,0 +1,117 @@
+//! `recount tail`
+
+use recount::{Moment, Recount, StartFrom, json};
+
+use super::error::{Failure, Result};
+use super::line::Lines;
+use super::output::Output;
+use super::select::FilterArgs;
+use super::settings::{Settings, is_no_stream};
+
+/// Show events live, as they are recorded
+///
+/// Goes on until Ctrl-C. A stream that does not exist yet is created empty, so that tail can be
+/// started before whoever publishes.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Where to begin: $ (what comes from now on), - (the first event), an entry id (after it), or a
+    /// time such as 10m or 2026-01-02T10:00 (UTC)
+    #[arg(long, value_name = "PLACE", default_value = "$", value_parser = place)]
+    from: StartFrom,
+
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    /// Print each event as a JSON object, one a line
+    #[arg(long)]
+    json: bool,
+
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  recount tail
+  recount tail --from 10m --session s1
+  recount tail --type error.occurred --json
+  recount tail --from - --limit 100";
+
+pub(super) async fn run(args: Args, settings: &Settings) -> Result {
+    let log = open(settings).await?;
+    let mut tail = log.tail(args.from).await?.filter(args.filter.into());
+    // Said once nothing can be missed any more.
+    settings.note("following, Ctrl-C ends");
+    let mut output = Output::new();
+    let mut lines = Lines::for_output(settings.color());
+    let mut left = args.limit.unwrap_or(u64::MAX);
+    while left > 0 {
+        left -= 1;
+        let recorded = tail.next().await?;
+        if args.json {
+            output.line(json::line(&recorded))?;
+        } else {
+            output.line(lines.format(&recorded))?;
+        }
+        output.flush()?;
+    }
+    Ok(())
+}
+
+/// Opens for reading; a stream that is not there is created first, by a short opening for writing.
+async fn open(settings: &Settings) -> Result<Recount> {
+    match settings.try_open_read_only().await {
+        Ok(log) => Ok(log),
+        Err(error) if is_no_stream(&error) => {
+            settings.note(format_args!(
+                "no stream {} in {} yet, creating it",
+                settings.stream(),
+                settings.url()
+            ));
+            settings.create().await?;
+            settings.open_read_only().await
+        }
+        Err(error) => Err(Failure::from(error)),
+    }
+}
+
+/// Reads a place to begin, by id or by time.
+fn place(text: &str) -> Result<StartFrom, String> {
+    if let Ok(start) = text.parse() {
+        return Ok(start);
+    }
+    if text == "now" {
+        return Ok(StartFrom::End);
+    }
+    match text.parse::<Moment>() {
+        // What was recorded in that very millisecond is wanted.
+        Ok(at) => Ok(match at.entry_id().previous() {
+            Some(before) => StartFrom::After(before),
+            None => StartFrom::After(at.entry_id()),
+        }),
+        Err(error) => Err(format!("{error}; or $ (from now on) or - (the beginning)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recount::EntryId;
+
+    use super::*;
+
+    #[test]
+    fn places_are_ids_or_times() {
+        assert_eq!(place("$"), Ok(StartFrom::End));
+        assert_eq!(place("now"), Ok(StartFrom::End));
+        assert_eq!(place("-"), Ok(StartFrom::After(EntryId::MIN)));
+        assert_eq!(place("7-3"), Ok(StartFrom::After(EntryId::new(7, 3))));
+        assert_eq!(
+            place("2026-01-02"),
+            Ok(StartFrom::After(EntryId::new(1_767_311_999_999, u64::MAX)))
+        );
+        assert_eq!(place("1960-01-02"), Ok(StartFrom::After(EntryId::MIN)));
+        assert!(place("then").unwrap_err().contains("$ (from now on)"));
+    }
+}

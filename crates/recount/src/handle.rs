@@ -1,0 +1,111 @@
+//! The handle to an open log.
+
+use std::fmt;
+use std::sync::Arc;
+
+use recount_core::{
+    AppendError, Batch, Event, EventLog, LogInfo, Outcome, Query, ReadError, Receipt, StartFrom,
+};
+
+use crate::{Builder, Events, OpenError, Session, Tail};
+
+/// An open log. Cloning is cheap; clones share the log and its group commit.
+#[derive(Clone)]
+pub struct Recount {
+    log: Arc<dyn EventLog>,
+    recovery: Option<Arc<str>>,
+}
+
+impl Recount {
+    /// Opens the stream [`crate::DEFAULT_STREAM`] at `url` for writing, creating what is missing.
+    ///
+    /// [`Recount::builder`] has the choices: another stream, reading only, when to sync.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        Self::builder().url(url).open().await
+    }
+
+    /// Starts to describe how a log is to be opened.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A handle to a log that is open already, of whatever engine.
+    pub fn over(log: Arc<dyn EventLog>) -> Self {
+        Self::opened(log, None)
+    }
+
+    pub(crate) fn opened(log: Arc<dyn EventLog>, recovery: Option<String>) -> Self {
+        Self {
+            log,
+            recovery: recovery.map(Into::into),
+        }
+    }
+
+    /// The log itself, with its whole contract.
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.log
+    }
+
+    /// In a sentence, what opening found damaged and set aside; none where all was well.
+    pub fn recovery(&self) -> Option<&str> {
+        self.recovery.as_deref()
+    }
+
+    /// Records one event. It is as durable as the log promises once this returns.
+    ///
+    /// Recording it again is safe: the outcome is then a duplicate.
+    pub async fn record(&self, event: Event) -> Result<Outcome, AppendError> {
+        let receipt = self.log.append(event.into()).await?;
+        // One outcome an event is the contract of append.
+        Ok(receipt.outcomes[0])
+    }
+
+    /// Records several events in one batch, of at most [`crate::Limits::batch_events_max`].
+    pub async fn record_all(
+        &self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<Receipt, AppendError> {
+        self.append(Batch::new(events.into_iter().collect())).await
+    }
+
+    /// Appends a batch with its conditions; see [`EventLog::append`].
+    pub async fn append(&self, batch: Batch) -> Result<Receipt, AppendError> {
+        self.log.append(batch).await
+    }
+
+    /// What `query` finds, however much that is. The query's limit is the size of the pages that
+    /// are fetched at a time; [`Events::limit`] bounds the whole.
+    pub fn events(&self, query: Query) -> Events {
+        Events::new(self.log.clone(), query)
+    }
+
+    /// One session's part of the log.
+    pub fn session(&self, id: impl Into<String>) -> Session {
+        Session::new(self.clone(), id.into())
+    }
+
+    /// Follows the log from a place on. What is appended after this call returned is seen, also
+    /// from [`StartFrom::End`].
+    pub async fn tail(&self, from: StartFrom) -> Result<Tail, ReadError> {
+        Tail::start(self.log.clone(), from).await
+    }
+
+    /// What the log holds and what it promises, at this moment.
+    pub async fn info(&self) -> Result<LogInfo, ReadError> {
+        self.log.info().await
+    }
+
+    /// Finishes what is under way, syncs what is not synced yet, and releases the log for all
+    /// clones of this handle.
+    pub async fn close(&self) -> Result<(), AppendError> {
+        self.log.close().await
+    }
+}
+
+impl fmt::Debug for Recount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recount")
+            .field("recovery", &self.recovery)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! Recount is the flight recorder and event-sourced memory of AI agents.
+//!
+//! What an agent's memory does (a message added, a session started, a tool called, an error) is
+//! recorded as an immutable [`Event`] in a durable log with the semantics of Redis Streams. This
+//! crate is the comfortable way in: it opens a log named by a URL and hands out a [`Recount`].
+//!
+//! ```
+//! use recount::{Event, EventType, JsonObject, Recount, StartFrom, EntryId};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let url = format!("disk:{}", folder.path().display());
+//! let recount = Recount::open(&url).await?; // such as "disk:recount-data"
+//!
+//! let hello = Event::builder(EventType::MessageAdded, "session-1")
+//!     .user("ada")
+//!     .data(JsonObject::parse(r#"{"role":"user","content":"Hello"}"#)?)
+//!     .build()?;
+//! recount.record(hello).await?; // durable once this returns
+//!
+//! let mut events = recount.session("session-1").events();
+//! while let Some(recorded) = events.next().await? {
+//!     println!("{}", recount::json::line(&recorded));
+//! }
+//!
+//! let mut tail = recount.tail(StartFrom::After(EntryId::MIN)).await?;
+//! assert_eq!(tail.next().await?.revision, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is here
+//!
+//! * [`Recount`] records, reads, follows; [`Session`] is one session's part of it.
+//! * [`Events`] walks an answer of any size in bounded memory; [`Tail`] waits for what comes next.
+//! * [`chat`] turns recorded conversations into events, [`demo`] makes some up.
+//! * [`LogUrl`] names an engine and a place, [`Moment`] reads a time as people write it.
+//! * Everything of `recount-core`: the vocabulary, the contracts, the one JSON shape.
+//!
+//! # What is not
+//!
+//! The library never reads the environment, never prints and never looks at a terminal: that is
+//! the binary's part.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod chat;
+pub mod demo;
+mod events;
+mod handle;
+mod open;
+mod session;
+mod tail;
+mod time;
+mod url;
+
+pub use events::Events;
+pub use handle::Recount;
+pub use open::{Builder, DEFAULT_STREAM, OpenError};
+#[doc(inline)]
+pub use recount_core::*;
+pub use recount_disk::SyncMode;
+pub use session::Session;
+pub use tail::Tail;
+pub use time::{InvalidMoment, Moment};
+pub use url::{InvalidUrl, LogUrl};
+
+/// The examples in the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

@@ -1,0 +1,115 @@
+//! One URL chooses the engine and the place.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Which engine keeps the log, and where.
+///
+/// ```
+/// use recount::LogUrl;
+///
+/// let url: LogUrl = "disk:recount-data".parse()?;
+/// assert_eq!(url, LogUrl::Disk("recount-data".into()));
+/// assert_eq!(url.to_string(), "disk:recount-data");
+/// # Ok::<(), recount::InvalidUrl>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogUrl {
+    /// `disk:PATH`: the embedded engine, in a directory of this machine.
+    Disk(PathBuf),
+}
+
+impl fmt::Display for LogUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(path) => write!(f, "disk:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for LogUrl {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        let (scheme, rest) = text.split_once(':').ok_or(InvalidUrl::NoScheme)?;
+        match scheme {
+            "disk" if rest.is_empty() => Err(InvalidUrl::NoPath),
+            "disk" if rest.starts_with("//") && !rest.starts_with("///") => {
+                Err(InvalidUrl::DiskHost)
+            }
+            "disk" => Ok(Self::Disk(rest.into())),
+            "redis" | "rediss" | "redis-sentinel" | "redis-cluster" | "valkey" | "valkeys" => {
+                Err(InvalidUrl::NoRedis {
+                    scheme: scheme.to_owned(),
+                })
+            }
+            _ => Err(InvalidUrl::UnknownScheme),
+        }
+    }
+}
+
+/// Why a URL names no log. Never repeats the URL, which may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidUrl {
+    /// There is no colon in it.
+    #[error("the URL names no engine: write disk:PATH, such as disk:recount-data")]
+    NoScheme,
+    /// `disk:` without a path.
+    #[error("the URL disk: names no directory: write disk:PATH, such as disk:recount-data")]
+    NoPath,
+    /// `disk://x`, which could mean a host, a relative or an absolute path.
+    #[error(
+        "a disk URL has no host: write disk:PATH for a relative path, disk:/PATH for an absolute one"
+    )]
+    DiskHost,
+    /// It names a server.
+    #[error(
+        "{scheme}: URLs are not supported by this version, which has only the disk engine: write disk:PATH"
+    )]
+    NoRedis {
+        /// The URL's scheme.
+        scheme: String,
+    },
+    /// Its scheme is none of ours.
+    #[error("the URL's scheme is unknown: write disk:PATH, such as disk:recount-data")]
+    UnknownScheme,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disk_urls_name_a_directory_relative_or_absolute() {
+        for (text, path) in [
+            ("disk:recount-data", "recount-data"),
+            ("disk:/var/lib/recount", "/var/lib/recount"),
+            ("disk:///var/lib/recount", "/var/lib/recount"),
+            ("disk:a:b", "a:b"),
+        ] {
+            assert_eq!(text.parse(), Ok(LogUrl::Disk(path.into())), "{text}");
+        }
+        assert_eq!("disk:".parse::<LogUrl>(), Err(InvalidUrl::NoPath));
+        assert_eq!("disk://x".parse::<LogUrl>(), Err(InvalidUrl::DiskHost));
+        assert_eq!("data".parse::<LogUrl>(), Err(InvalidUrl::NoScheme));
+    }
+
+    #[test]
+    fn a_server_is_refused_and_no_password_repeated() {
+        for text in [
+            "redis://ada:hunter2@localhost:6379",
+            "rediss://:hunter2@localhost",
+            "redis-cluster://hunter2@a,b",
+            "hunter2:hunter2@localhost",
+            "hunter2@localhost",
+            "disk://ada:hunter2@host/data",
+        ] {
+            let error = text.parse::<LogUrl>().unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.contains("disk:"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Whatever is wrong with the input, the error says what, where and what to do.
+
+use std::fs;
+
+use super::support::{SESSION, Sandbox};
+
+const EVENT: [&str; 5] = ["publish", "--type", "t", "--session", "s"];
+
+#[test]
+fn a_malformed_line_stops_after_what_came_before_it() {
+    let sandbox = Sandbox::new();
+    let input =
+        format!("{SESSION}{{\"type\": nope}}\n{{\"type\":\"t\",\"session_id\":\"late\"}}\n");
+    let run = sandbox.run_with(&["publish"], &input);
+    assert_eq!(run.code, Some(2));
+    assert_eq!(run.stdout.lines().count(), 6);
+    assert!(
+        run.stderr
+            .contains("error: standard input, line 7, column 11: "),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("hint: "), "{}", run.stderr);
+    assert_eq!(sandbox.run(&["events", "--count"]).stdout, "6\n");
+
+    let run = sandbox.run_with(&["publish", "--skip-invalid"], &input);
+    assert_eq!(run.code, Some(0));
+    assert_eq!(run.stdout.lines().count(), 7);
+    assert!(run.stderr.contains("line 7, column 11"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("1 invalid line skipped"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(sandbox.run(&["events", "--count"]).stdout, "7\n");
+}
+
+#[test]
+fn lines_that_are_json_but_no_events() {
+    let sandbox = Sandbox::new();
+    let large = format!(
+        r#"{{"type":"t","session_id":"s","data":{{"x":"{}"}}}}"#,
+        "x".repeat(1 << 20)
+    );
+    for (line, words) in [
+        (r#"{"type":"t"}"#, "the key \"session_id\" is missing"),
+        (r#"{"type":"t","session_id":""}"#, "session_id is empty"),
+        (r#"{"type":"t","session_id":"s","id":""}"#, "id is empty"),
+        (
+            r#"{"type":"t","session_id":"s","version":0}"#,
+            "count from 1",
+        ),
+        (
+            r#"{"type":"t","session_id":"s","data":[]}"#,
+            "data is not a JSON object",
+        ),
+        (
+            r#"{"type":"t","session_id":"s","timestamp":"+010000-01-01T00:00:00Z"}"#,
+            "timestamp",
+        ),
+        (
+            r#"{"entry_id":"7-0","fields":[["a","b"]]}"#,
+            "recount import",
+        ),
+        (&large, "at most 1048576 are allowed"),
+    ] {
+        let run = sandbox.run_with(&["publish"], &format!("{line}\n"));
+        run.assert_refused(2, &["error: standard input, line 1", words]);
+    }
+    assert_eq!(sandbox.run(&["events", "--count"]).stdout, "0\n");
+}
+
+#[test]
+fn flags_that_make_no_sense() {
+    let sandbox = Sandbox::new();
+    let long = "x".repeat(129);
+    for (more, words) in [
+        (["--color", "sometimes"], "auto, always, never"),
+        (["--fsync", "often"], "interval:100ms"),
+        (["--url", "data"], "disk:PATH"),
+        (["--id", ""], "id is empty"),
+        (["--user", &long], "at most 128"),
+        (["--version", "0"], "count from 1"),
+        (["--version", "two"], "invalid"),
+        (["--data", "[]"], "--data: data is not a JSON object"),
+        (["--data", "{\"a\": nope}"], "column 8"),
+        (["--timestamp", "yesterday"], "write 1h"),
+        (["--timestamp", "10000-01-01"], "is not a time"),
+        (["--no-such-flag", "1"], "--no-such-flag"),
+    ] {
+        let args: Vec<_> = EVENT.into_iter().chain(more).collect();
+        sandbox.run(&args).assert_refused(2, &["error: ", words]);
+    }
+    sandbox
+        .run(&["publish", "--type", "t"])
+        .assert_refused(2, &["--session"]);
+    sandbox
+        .run(&["events", "--since", "soon"])
+        .assert_refused(2, &["write 1h"]);
+    sandbox
+        .run(&["events", "--start", "x"])
+        .assert_refused(2, &["an end of a range"]);
+    sandbox
+        .run(&["tail", "--from", "x"])
+        .assert_refused(2, &["$ (from now on)"]);
+    sandbox.run(&[]).assert_refused(2, &["Usage: recount"]);
+    assert!(
+        !sandbox.path().join("recount-data").exists(),
+        "a refused command left something behind"
+    );
+}
+
+#[test]
+fn a_password_is_never_repeated() {
+    let sandbox = Sandbox::new();
+    for url in [
+        "redis://ada:hunter2@localhost",
+        "hunter2@localhost:6379",
+        "disk://ada:hunter2@x",
+    ] {
+        let flag = sandbox.run(&["info", "--url", url]);
+        flag.assert_refused(2, &["error: --url: ", "disk:PATH"]);
+        let variable = sandbox
+            .command(&["info"])
+            .env("RECOUNT_URL", url)
+            .output()
+            .unwrap()
+            .into();
+        let variable: super::support::Run = variable;
+        variable.assert_refused(2, &["error: RECOUNT_URL: "]);
+        for run in [flag, variable] {
+            assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_not_there() {
+    let sandbox = Sandbox::new();
+    for command in ["info", "events", "export"] {
+        sandbox
+            .run(&[command])
+            .assert_refused(1, &["no stream memory:events", "hint: "]);
+    }
+    assert!(!sandbox.path().join("recount-data").exists());
+    let sandbox = sandbox.with_session();
+    sandbox
+        .run(&["events", "--stream", "memory:evnts"])
+        .assert_refused(
+            1,
+            &[
+                "memory:evnts",
+                "hint: --stream NAME; there are memory:events",
+            ],
+        );
+}
+
+#[test]
+fn a_directory_that_is_not_ours_is_left_alone() {
+    let sandbox = Sandbox::new();
+    let theirs = sandbox.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    fs::write(theirs.join("letter.txt"), "Dear Ada").unwrap();
+    let args: Vec<_> = EVENT.into_iter().chain(["--url", "disk:theirs"]).collect();
+    sandbox
+        .run(&args)
+        .assert_refused(1, &["theirs is not a Recount data directory"]);
+    assert_eq!(fs::read_dir(&theirs).unwrap().count(), 1);
+}
+
+#[test]
+fn a_place_where_nothing_can_be_created() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path().join("file"), "").unwrap();
+    for command in [&EVENT[..], &["tail"]] {
+        let args: Vec<_> = command
+            .iter()
+            .copied()
+            .chain(["--url", "disk:file/data"])
+            .collect();
+        sandbox
+            .run(&args)
+            .assert_refused(1, &["error: ", "file/data"]);
+    }
+}

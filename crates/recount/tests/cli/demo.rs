@@ -1,0 +1,181 @@
+//! `recount demo`: what it prints is what it recorded, and the commands it names work.
+
+use std::process::Command;
+
+use crate::support::{Run, Sandbox};
+
+const FAST: [&str; 5] = ["demo", "--seed", "7", "--speed", "50"];
+
+fn demo(sandbox: &Sandbox, args: &[&str]) -> Run {
+    let run = sandbox.run(&[&FAST[..], args].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    run
+}
+
+#[test]
+fn everything_is_shown_and_the_log_agrees() {
+    let sandbox = Sandbox::new();
+    let run = demo(&sandbox, &["--dir", "kept"]);
+    let log = ["--url", "disk:kept", "--stream", "demo:events"];
+    let export = sandbox.run(&[&["export"], &log[..]].concat());
+    let recorded = export.stdout.lines().count();
+    assert!(recorded > 50);
+
+    let sections: Vec<_> = run.stdout.split("\n\n").collect();
+    let section = |name: &str| -> Vec<&str> {
+        let found = sections
+            .iter()
+            .find(|section| section.trim_start().starts_with(name));
+        found
+            .unwrap_or_else(|| panic!("no {name}"))
+            .trim()
+            .lines()
+            .skip(1)
+            .collect()
+    };
+    assert_eq!(section("LIVE").len(), recorded);
+    assert!(
+        section("REPLAY")
+            .iter()
+            .any(|line| line.starts_with(&format!("{recorded} events in")))
+    );
+    let counted: usize = section("COUNTS")
+        .iter()
+        .map(|line| {
+            line.split_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse::<usize>()
+                .unwrap()
+        })
+        .sum();
+    assert_eq!(counted, recorded);
+    for known in [
+        "message.added",
+        "session.started",
+        "session.ended",
+        "summary.created",
+        "search.performed",
+        "memory.cleared",
+        "error.occurred",
+        "tool.called",
+        "tool.returned",
+    ] {
+        let lines = export
+            .stdout
+            .matches(&format!("\"type\":\"{known}\""))
+            .count();
+        assert!(
+            section("COUNTS").iter().any(|line| {
+                let mut words = line.split_whitespace();
+                words.next() == Some(known) && words.next() == Some(&lines.to_string())
+            }),
+            "{known}"
+        );
+    }
+    assert!(
+        section("TIMELINE")
+            .iter()
+            .any(|line| line.contains("error.occurred"))
+    );
+}
+
+#[test]
+fn it_is_plain_and_narrow_where_nobody_watches() {
+    let sandbox = Sandbox::new();
+    let run = demo(&sandbox, &["--dir", "kept"]);
+    assert!(!run.stdout.contains('\u{1b}'));
+    let (shown, commands) = run.stdout.split_once("YOUR TURN").unwrap();
+    assert_eq!(commands.trim().lines().count(), 4);
+    for line in shown.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    let coloured = demo(&sandbox, &["--dir", "kept", "--color", "always"]);
+    assert!(coloured.stdout.contains("\u{1b}["));
+}
+
+#[test]
+fn the_commands_it_names_work_as_they_stand() {
+    let sandbox = Sandbox::new();
+    let run = demo(&sandbox, &["--dir", "it's kept"]);
+    let commands: Vec<_> = run.stdout.lines().rev().take(3).collect();
+    for (command, finds) in [(commands[2], "session.started"), (commands[0], "entry_id")] {
+        let output = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(sandbox.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{command}");
+        assert!(
+            String::from_utf8(output.stdout).unwrap().contains(finds),
+            "{command}"
+        );
+    }
+    let ending = format!("{} --limit 1", commands[1]);
+    let output = Command::new("sh")
+        .args(["-c", &ending])
+        .current_dir(sandbox.path())
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("error.occurred"),
+        "{ending}"
+    );
+}
+
+#[test]
+fn the_seed_decides_what_is_said_and_a_second_demo_is_another_one() {
+    let sandbox = Sandbox::new();
+    let said = |run: &Run| -> Vec<String> {
+        let (live, _) = run.stdout.split_once("REPLAY").unwrap();
+        // After time, type and session.
+        live.trim()
+            .lines()
+            .skip(1)
+            .map(|line| {
+                line.split_whitespace()
+                    .skip(3)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect()
+    };
+    let first = demo(&sandbox, &["--dir", "kept"]);
+    let second = demo(&sandbox, &["--dir", "kept"]);
+    // How long a thing took is the same to the millisecond, whenever it happened.
+    assert_eq!(said(&first), said(&second));
+    let export = sandbox.run(&["export", "--url", "disk:kept", "--stream", "demo:events"]);
+    assert_eq!(export.stdout.lines().count(), 2 * said(&first).len());
+}
+
+#[test]
+fn without_a_place_it_makes_one_and_names_it() {
+    let sandbox = Sandbox::new();
+    let run = sandbox
+        .command(&FAST)
+        .env("TMPDIR", sandbox.path())
+        .output()
+        .unwrap();
+    let run = Run::from(run);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let kept: Vec<_> = std::fs::read_dir(sandbox.path()).unwrap().collect();
+    assert_eq!(kept.len(), 1, "one directory, and no recount-data");
+    let name = kept[0].as_ref().unwrap().path().display().to_string();
+    assert!(
+        run.stdout
+            .contains(&format!("--url disk:{name} --stream demo:events"))
+    );
+}
+
+#[test]
+fn flags_that_make_no_sense_are_refused() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .run(&["demo", "--speed", "0"])
+        .assert_refused(2, &["0.1 to 1000"]);
+    sandbox
+        .run(&["demo", "--dir", "a", "--url", "disk:b"])
+        .assert_refused(2, &["--dir", "--url"]);
+}

@@ -1,0 +1,10 @@
+//! The binary as its users meet it. All tests are linked once.
+
+mod bad_input;
+mod demo;
+mod follow;
+mod help;
+mod import;
+mod kill;
+mod session;
+mod support;

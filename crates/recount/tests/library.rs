@@ -1,0 +1,160 @@
+//! The handle over the reference engine: it stands on the contract of a log, not on one engine.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use recount::{
+    Event, EventType, Filter, Limits, Outcome, Query, ReadRange, Recorded, Recount, StartFrom,
+    SystemClock,
+};
+use recount_conformance::{MemoryLog, MemoryOptions, MemoryStream};
+
+fn recount() -> Recount {
+    let options = MemoryOptions {
+        clock: Arc::new(SystemClock),
+        limits: Limits::default(),
+        idempotency_window: Duration::from_secs(60),
+    };
+    Recount::over(Arc::new(MemoryLog::open(&MemoryStream::default(), options)))
+}
+
+fn event(id: usize, session: &str) -> Event {
+    Event::builder(EventType::MessageAdded, session)
+        .id(id.to_string())
+        .build()
+        .unwrap()
+}
+
+fn id(recorded: &Recorded) -> usize {
+    recorded.event().unwrap().id.as_str().parse().unwrap()
+}
+
+async fn with_events(count: usize) -> Recount {
+    let recount = recount();
+    let events = (0..count).map(|n| event(n, if n % 3 == 0 { "a" } else { "b" }));
+    let receipt = recount.record_all(events).await.unwrap();
+    assert_eq!(receipt.appended(), count);
+    recount
+}
+
+#[tokio::test]
+async fn recording_twice_is_noticed() {
+    let recount = recount();
+    let first = recount.record(event(1, "a")).await.unwrap();
+    assert!(matches!(first, Outcome::Appended { revision: 1, .. }));
+    let again = recount.record(event(1, "a")).await.unwrap();
+    assert_eq!(
+        again,
+        Outcome::Duplicate {
+            position: first.position()
+        }
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_walked_across_pages_in_both_directions() {
+    let recount = with_events(3_500).await;
+    let query = Query {
+        range: ReadRange::all(),
+        filter: Filter::default(),
+    };
+    let all = recount.events(query.clone()).collect().await.unwrap();
+    assert!(all.iter().map(id).eq(0..3_500));
+
+    let backward = Query {
+        range: query.range.clone().backward(),
+        ..query.clone()
+    };
+    let mut events = recount.events(backward).limit(2_001);
+    let mut walked = Vec::new();
+    while let Some(recorded) = events.next().await.unwrap() {
+        walked.push(id(&recorded));
+    }
+    assert!(walked.into_iter().eq((1_499..3_500).rev()));
+
+    let small_pages = Query {
+        range: query.range.limit(7),
+        filter: Filter::default(),
+    };
+    let mut events = recount.events(small_pages);
+    assert_eq!(events.next().await.unwrap().as_ref().map(id), Some(0));
+    let rest = events.next_page().await.unwrap().unwrap();
+    assert!(rest.iter().map(id).eq(1..7));
+    let next = events.next_page().await.unwrap().unwrap();
+    assert!(next.iter().map(id).eq(7..14));
+
+    let session = recount.session("a").events().collect().await.unwrap();
+    assert!(session.iter().map(id).eq((0..3_500).step_by(3)));
+    let none = recount
+        .session("nobody")
+        .events()
+        .next_page()
+        .await
+        .unwrap();
+    assert_eq!(none, None);
+}
+
+#[tokio::test]
+async fn a_tail_shows_what_is_there_and_then_what_comes() {
+    let recount = with_events(2_500).await;
+    let third = recount
+        .session("a")
+        .events()
+        .limit(2)
+        .collect()
+        .await
+        .unwrap()[1]
+        .position;
+    let mut tail = recount
+        .tail(StartFrom::After(third.entry_id))
+        .await
+        .unwrap();
+    for n in 4..2_500 {
+        assert_eq!(id(&tail.next().await.unwrap()), n);
+    }
+    recount.record(event(2_500, "a")).await.unwrap();
+    assert_eq!(id(&tail.next().await.unwrap()), 2_500);
+}
+
+#[tokio::test]
+async fn a_tail_passes_over_what_it_does_not_want_and_then_waits() {
+    let recount = with_events(10).await;
+    let only_a = Filter {
+        session_id: Some("a".into()),
+        ..Filter::default()
+    };
+    let mut tail = recount.tail(StartFrom::End).await.unwrap().filter(only_a);
+    recount.record(event(10, "b")).await.unwrap();
+    // If it took the unwanted event for news again and again, this poll would never return.
+    assert!(poll(&mut pin!(tail.next())).is_pending());
+    // The dropped future lost nothing.
+    recount.record(event(11, "a")).await.unwrap();
+    assert_eq!(id(&tail.next().await.unwrap()), 11);
+}
+
+#[tokio::test]
+async fn a_tail_that_waits_is_woken() {
+    let recount = recount();
+    let mut tail = recount.tail(StartFrom::End).await.unwrap();
+    let follower = tokio::spawn(async move { id(&tail.next().await.unwrap()) });
+    tokio::task::yield_now().await;
+    recount.record(event(7, "a")).await.unwrap();
+    assert_eq!(follower.await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_closed_log_ends_the_tail_with_an_error() {
+    let recount = recount();
+    let mut tail = recount.tail(StartFrom::End).await.unwrap();
+    recount.close().await.unwrap();
+    assert_eq!(tail.next().await, Err(recount::ReadError::Closed));
+}
+
+fn poll<F: Future>(future: &mut std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+}
