@@ -202,7 +202,6 @@ impl Follower {
             path: &path,
             salt: growing.segment.salt,
             hashes: &dir.hashes,
-            expired_before_ms: 0,
         };
         let scan = scanner.scan(growing.end, limit, &mut growing.index.write())?;
         growing.end = scan.end;

@@ -96,7 +96,6 @@ impl Recovering<'_> {
             path: &found.path,
             salt,
             hashes: &self.dir.hashes,
-            expired_before_ms: 0,
         };
         let header = match found.header {
             Ok(header) => header,

@@ -30,8 +30,6 @@ pub(crate) struct Scanner<'a> {
     pub(crate) path: &'a Path,
     pub(crate) salt: Salt,
     pub(crate) hashes: &'a Hashes,
-    /// Event ids recorded before this are forgotten.
-    pub(crate) expired_before_ms: u64,
 }
 
 impl Scanner<'_> {
@@ -95,7 +93,7 @@ impl Scanner<'_> {
                 entry_id: record.entry_id(),
                 revision: record.revision(),
             };
-            index.push(placed, &terms, || names.into_owned(), self.expired_before_ms);
+            index.push(placed, &terms, || names.into_owned());
             at += record.len();
         }
         Ok(())

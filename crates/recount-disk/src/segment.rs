@@ -151,7 +151,6 @@ impl Segment {
             path: &path,
             salt: self.salt,
             hashes: &self.dir.hashes,
-            expired_before_ms: 0,
         };
         let scan = scanner.scan(0, footer.offset + FOOTER as u64, &mut index)?;
         if scan.footer.as_ref() == Some(footer) {

@@ -30,10 +30,14 @@ fn tidy(state: &State, kind: TableKind) -> Result<(), Fault> {
     if kind == TableKind::Ids {
         drop_expired(state, expired_before);
     }
-    while let Some(run) = due(of(&state.shared.tables.read(), kind)) {
-        merge_run(state, kind, &run, expired_before)?;
+    loop {
+        // A statement of its own: the lock must not be held while merging.
+        let run = due(of(&state.shared.tables.read(), kind));
+        match run {
+            Some(run) => merge_run(state, kind, &run, expired_before)?,
+            None => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 fn expired_before_ms(state: &State) -> u64 {

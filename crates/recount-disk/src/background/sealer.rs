@@ -100,7 +100,7 @@ pub(crate) fn write_tables(
     index: &MemoryIndex,
     sync: bool,
 ) -> Result<(Table, Table), Fault> {
-    let ids = index.event_ids.iter().map(|(&hash, slot)| IdRow {
+    let ids = index.all_event_ids().map(|(hash, slot)| IdRow {
         hash,
         content: slot.content,
         timestamp: slot.timestamp,

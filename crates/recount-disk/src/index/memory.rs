@@ -18,7 +18,10 @@ pub(crate) struct MemoryIndex {
     /// Each record's entry id, by ordinal.
     pub(crate) entry_ids: Vec<EntryId>,
     /// Event ids by hash.
-    pub(crate) event_ids: HashMap<u128, IdSlot, ByHash>,
+    event_ids: HashMap<u128, IdSlot, ByHash>,
+    /// Further records with an id of `event_ids`: those that came after the first was outside the
+    /// idempotency window, and copies made by others.
+    repeated_ids: HashMap<u128, Vec<IdSlot>, ByHash>,
     /// Sessions, users and custom types by hash.
     pub(crate) terms: HashMap<u128, Term, ByHash>,
     /// Ordinals of each known type, by its code.
@@ -54,17 +57,25 @@ impl MemoryIndex {
         self.terms.get(&session).map(|term| term.revision)
     }
 
+    /// The first record with this event id that was recorded at `from_ms` or later.
+    pub(crate) fn event_id(&self, hash: u128, from_ms: u64) -> Option<(&IdSlot, EntryId)> {
+        let first = self.event_ids.get(&hash)?;
+        let repeats = self.repeated_ids.get(&hash).into_iter().flatten();
+        std::iter::once(first)
+            .chain(repeats)
+            .map(|slot| (slot, self.entry_ids[slot.ordinal as usize]))
+            .find(|(_, entry_id)| entry_id.ms >= from_ms)
+    }
+
+    /// Every event id with what is remembered of it.
+    pub(crate) fn all_event_ids(&self) -> impl Iterator<Item = (u128, &IdSlot)> {
+        let repeated = self.repeated_ids.iter();
+        let firsts = self.event_ids.iter().map(|(&hash, slot)| (hash, slot));
+        firsts.chain(repeated.flat_map(|(&hash, slots)| slots.iter().map(move |slot| (hash, slot))))
+    }
+
     /// Adds the next record.
-    ///
-    /// Of two records with one event id, which only copies made by others can hold, the first counts
-    /// unless it was recorded before `expired_before_ms`.
-    pub(crate) fn push(
-        &mut self,
-        record: Placed,
-        terms: &Terms,
-        names: impl FnOnce() -> Names<'static>,
-        expired_before_ms: u64,
-    ) {
+    pub(crate) fn push(&mut self, record: Placed, terms: &Terms, names: impl FnOnce() -> Names<'static>) {
         let ordinal = self.len();
         self.offsets.push(record.offset);
         self.entry_ids.push(record.entry_id);
@@ -78,12 +89,7 @@ impl MemoryIndex {
                 Entry::Vacant(vacant) => {
                     vacant.insert(slot);
                 }
-                Entry::Occupied(mut first) => {
-                    let at = self.entry_ids[first.get().ordinal as usize];
-                    if at.ms < expired_before_ms {
-                        first.insert(slot);
-                    }
-                }
+                Entry::Occupied(_) => self.repeated_ids.entry(terms.event_id).or_default().push(slot),
             }
         }
         self.types[usize::from(terms.type_code)].push(ordinal);

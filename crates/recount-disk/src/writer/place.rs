@@ -103,12 +103,12 @@ impl Writer {
         for index in frozen.iter().chain([&self.index]) {
             let index = index.read();
             for (first, prepared) in firsts.iter_mut().zip(&batch.records) {
-                let found = index.event_ids.get(&prepared.terms.event_id).map(|slot| First {
-                    entry_id: index.entry_ids[slot.ordinal as usize],
+                let found = index.event_id(prepared.terms.event_id, expired_before);
+                *first = first.or(found.map(|(slot, entry_id)| First {
+                    entry_id,
                     content: slot.content,
                     timestamp: slot.timestamp,
-                });
-                *first = first.or(found.filter(|found| found.entry_id.ms >= expired_before));
+                }));
             }
         }
         firsts
@@ -221,7 +221,6 @@ impl Writer {
     /// Gives the new events ids and revisions and adds them to the index. What is not new is
     /// taken out of the frame.
     fn place_new(&mut self, batch: &mut Prepared, verdicts: &[Verdict]) -> Result<Vec<(Position, u64)>, AppendError> {
-        let expired_before = self.expired_before_ms();
         let offset = self.end + self.pending.bytes;
         let mut placed = vec![(Position { partition: 0, entry_id: EntryId::MIN }, 0); verdicts.len()];
         let count = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::New)).count();
@@ -257,7 +256,7 @@ impl Writer {
                 Ok(record) => record.terms(&self.shared.dir.hashes).1.into_owned(),
                 Err(_) => unreachable!("a prepared record has the right shape"),
             };
-            index.push(place, &prepared.terms, names, expired_before);
+            index.push(place, &prepared.terms, names);
             placed[at] = (Position { partition: 0, entry_id }, revision);
             first_id.get_or_insert(entry_id);
             self.last_id = entry_id;

@@ -114,7 +114,6 @@ impl Writer {
             path: &path,
             salt: self.active.salt,
             hashes: &self.shared.dir.hashes,
-            expired_before_ms: 0,
         };
         let mut index = MemoryIndex::default();
         let scan = scanner.scan(0, self.end, &mut index)?;
