@@ -85,9 +85,9 @@ impl Log {
         let mut generator = Generator::new(SEED, IdOrder::Ordered);
         let mut published = 0;
         let mut segment_start = 0;
-        let mut segments = files::sizes(dir.path())?.segments;
+        let mut segments = files::segments(dir.path())?;
         loop {
-            let now = files::sizes(dir.path())?.segments;
+            let now = files::segments(dir.path())?;
             if now > segments {
                 segments = now;
                 segment_start = published;

@@ -82,6 +82,10 @@ pub(crate) fn check_id(field: &'static str, id: &str) -> Result<(), InvalidId> {
             bytes: id.len(),
         });
     }
+    // Nearly every id is plain ASCII, and nearly none holds a control character.
+    if id.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
     match id.char_indices().find(|(_, c)| c.is_control()) {
         Some((at, character)) => Err(InvalidId::Control {
             field,

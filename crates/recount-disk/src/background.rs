@@ -9,9 +9,9 @@ mod merger;
 mod sealer;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -86,12 +86,20 @@ impl Background {
         let mut threads = Vec::new();
         let mut spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = Builder::new().name(format!("recount-{name}")).spawn(work);
-            thread.doing("starting a thread for", &shared.dir.path).map(|thread| threads.push(thread))
+            thread
+                .doing("starting a thread for", &shared.dir.path)
+                .map(|thread| threads.push(thread))
         };
         let sealing = Arc::clone(&state);
-        spawn("seal", Box::new(move || sealer::run(&sealing, &job_queue, &merges)))?;
+        spawn(
+            "seal",
+            Box::new(move || sealer::run(&sealing, &job_queue, &merges)),
+        )?;
         let merging = Arc::clone(&state);
-        spawn("merge", Box::new(move || merger::run(&merging, &merge_queue)))?;
+        spawn(
+            "merge",
+            Box::new(move || merger::run(&merging, &merge_queue)),
+        )?;
         let flushing = Arc::clone(&flusher);
         spawn("sync", Box::new(move || flushing.run()))?;
         Ok(Self {
@@ -132,7 +140,11 @@ impl Background {
         index: &Arc<RwLock<MemoryIndex>>,
         file: &Arc<dyn StorageFile>,
     ) {
-        self.state.frozen.lock().indexes.push_back(Arc::clone(index));
+        self.state
+            .frozen
+            .lock()
+            .indexes
+            .push_back(Arc::clone(index));
         self.send(Job::Seal(Arc::clone(segment), Arc::clone(index)));
         self.flusher.seal(segment.number(), Arc::clone(file));
     }
@@ -145,7 +157,10 @@ impl Background {
     fn send(&self, job: Job) {
         // The receiver lives until `finish`; a panic there is reported on joining.
         if self.jobs.send(job).is_err() {
-            self.state.failure.lock().get_or_insert_with(|| "the sealing thread ended early".into());
+            self.state
+                .failure
+                .lock()
+                .get_or_insert_with(|| "the sealing thread ended early".into());
         }
     }
 
@@ -165,7 +180,13 @@ impl Background {
     ///
     /// What could not be written to index files is made from the records at the next opening.
     pub(crate) fn finish(self) {
-        let Self { state, flusher, jobs, threads, .. } = self;
+        let Self {
+            state,
+            flusher,
+            jobs,
+            threads,
+            ..
+        } = self;
         drop(jobs);
         state.frozen.lock().closing = true;
         state.room.notify_all();

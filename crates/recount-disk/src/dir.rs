@@ -22,7 +22,10 @@ pub(crate) fn prepare_root(storage: &dyn Storage, root: &Path) -> Result<(), Ope
     }
     let marker = root.join(MARKER);
     replace(storage, &marker, MARKER_TEXT.as_bytes()).doing("creating", &marker)?;
-    if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = root
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         storage.sync_dir(parent).doing("syncing", parent)?;
     }
     Ok(())
@@ -40,7 +43,9 @@ pub(crate) fn check_root(storage: &dyn Storage, root: &Path) -> Result<bool, Ope
         if text == MARKER_TEXT.as_bytes() {
             return Ok(true);
         }
-        let found = String::from_utf8_lossy(&text[..text.len().min(80)]).trim().to_owned();
+        let found = String::from_utf8_lossy(&text[..text.len().min(80)])
+            .trim()
+            .to_owned();
         return Err(OpenError::Format {
             path: path.display().to_string(),
             found,
@@ -70,7 +75,8 @@ pub(crate) fn stream_dir(root: &Path, name: &str) -> Result<PathBuf, OpenError> 
     }
     let mut escaped = String::new();
     for (at, byte) in name.bytes().enumerate() {
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && at > 0);
+        let plain =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && at > 0);
         if plain {
             escaped.push(char::from(byte));
         } else {
@@ -78,7 +84,9 @@ pub(crate) fn stream_dir(root: &Path, name: &str) -> Result<PathBuf, OpenError> 
         }
     }
     if escaped.len() > ESCAPED_BYTES_MAX {
-        return Err(refuse("it is too long for a directory name: use at most 80 bytes, or plain letters"));
+        return Err(refuse(
+            "it is too long for a directory name: use at most 80 bytes, or plain letters",
+        ));
     }
     Ok(root.join(STREAMS).join(escaped))
 }
@@ -174,7 +182,9 @@ impl StreamDir {
         };
         match Meta::decode(&bytes) {
             Ok(meta) => Ok(Some(meta)),
-            Err(BadMeta::Damaged) => Err(Fault::corrupt(&path, 0, "it does not match its checksum").into()),
+            Err(BadMeta::Damaged) => {
+                Err(Fault::corrupt(&path, 0, "it does not match its checksum").into())
+            }
             Err(BadMeta::Version(version)) => Err(OpenError::Format {
                 path: path.display().to_string(),
                 found: format!("format {version}"),
@@ -183,7 +193,11 @@ impl StreamDir {
     }
 
     /// Writes `stream.meta` of a new stream.
-    pub(crate) fn write_meta(storage: &dyn Storage, dir: &Path, meta: &Meta) -> Result<(), OpenError> {
+    pub(crate) fn write_meta(
+        storage: &dyn Storage,
+        dir: &Path,
+        meta: &Meta,
+    ) -> Result<(), OpenError> {
         let path = dir.join("stream.meta");
         let bytes: [u8; META_BYTES] = meta.encode();
         replace(storage, &path, &bytes).doing("creating", &path)?;
@@ -227,12 +241,19 @@ impl StreamDir {
     }
 
     /// Opens a segment file by whichever name it has now.
-    pub(crate) fn open_segment(&self, number: u64) -> Result<(Arc<dyn StorageFile>, PathBuf), Fault> {
+    pub(crate) fn open_segment(
+        &self,
+        number: u64,
+    ) -> Result<(Arc<dyn StorageFile>, PathBuf), Fault> {
         let mut missing = None;
         // A writer may rename it between the two attempts, hence the third.
         for name in [SegmentName::Sealed, SegmentName::Log, SegmentName::Sealed] {
             let path = self.segment(number, name);
-            match self.storage.open(&path, OpenHow::Read).doing("opening", &path) {
+            match self
+                .storage
+                .open(&path, OpenHow::Read)
+                .doing("opening", &path)
+            {
                 Ok(file) => return Ok((file, path)),
                 Err(fault @ Fault::Io { missing: true, .. }) => missing = Some(fault),
                 Err(other) => return Err(other),
@@ -246,7 +267,10 @@ impl StreamDir {
 
     /// Maps a whole file; none if it is not there.
     pub(crate) fn map(&self, path: &Path) -> Result<Option<Map>, Fault> {
-        let opened = self.storage.open(path, OpenHow::Read).doing("opening", path);
+        let opened = self
+            .storage
+            .open(path, OpenHow::Read)
+            .doing("opening", path);
         let file = match opened {
             Err(Fault::Io { missing: true, .. }) => return Ok(None),
             other => other?,
@@ -277,8 +301,12 @@ impl Listing {
             return;
         };
         match ending {
-            "log" => self.segments.extend(number(stem).map(|n| (n, SegmentName::Log))),
-            "seg" => self.segments.extend(number(stem).map(|n| (n, SegmentName::Sealed))),
+            "log" => self
+                .segments
+                .extend(number(stem).map(|n| (n, SegmentName::Log))),
+            "seg" => self
+                .segments
+                .extend(number(stem).map(|n| (n, SegmentName::Sealed))),
             "idx" => self.indexes.extend(number(stem)),
             "tbl" => {
                 let range = |text: &str| {
@@ -308,10 +336,21 @@ mod tests {
 
     #[test]
     fn stream_names_survive_as_directory_names() {
-        for name in ["memory:events", "a/b", "..", ".x", "demo%20", "ünï", "x.y-z_1"] {
+        for name in [
+            "memory:events",
+            "a/b",
+            "..",
+            ".x",
+            "demo%20",
+            "ünï",
+            "x.y-z_1",
+        ] {
             let dir = stream_dir(Path::new("root"), name).unwrap();
             let escaped = dir.file_name().unwrap().to_str().unwrap();
-            assert!(!escaped.starts_with('.') && !escaped.contains('/'), "{escaped}");
+            assert!(
+                !escaped.starts_with('.') && !escaped.contains('/'),
+                "{escaped}"
+            );
             assert_eq!(unescape(escaped).as_deref(), Some(name));
         }
         for bad in ["", "a\nb", &":".repeat(128)] {
@@ -326,12 +365,23 @@ mod tests {
     fn a_listing_knows_our_names_from_others() {
         let mut listing = Listing::default();
         for name in [
-            "0000000001.seg", "0000000002.log", "0000000001.idx", "ids-0000000001-0000000008.tbl",
-            "sessions-0000000009-0000000009.tbl", "floor.tmp", "floor", "1.log", "x.log", "ids-2-1.tbl",
+            "0000000001.seg",
+            "0000000002.log",
+            "0000000001.idx",
+            "ids-0000000001-0000000008.tbl",
+            "sessions-0000000009-0000000009.tbl",
+            "floor.tmp",
+            "floor",
+            "1.log",
+            "x.log",
+            "ids-2-1.tbl",
         ] {
             listing.add(name.to_owned());
         }
-        assert_eq!(listing.segments, [(1, SegmentName::Sealed), (2, SegmentName::Log)]);
+        assert_eq!(
+            listing.segments,
+            [(1, SegmentName::Sealed), (2, SegmentName::Log)]
+        );
         assert_eq!(listing.indexes, [1]);
         assert_eq!(listing.ids, [(1, 8)]);
         assert_eq!(listing.sessions, [(9, 9)]);

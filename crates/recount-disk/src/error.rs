@@ -13,7 +13,9 @@ use crate::storage::is_full;
 #[non_exhaustive]
 pub enum OpenError {
     /// The directory holds something else.
-    #[error("{path} is not a Recount data directory and is not empty: name another directory, or an empty one")]
+    #[error(
+        "{path} is not a Recount data directory and is not empty: name another directory, or an empty one"
+    )]
     NotOurs {
         /// The directory.
         path: String,
@@ -35,7 +37,9 @@ pub enum OpenError {
         reason: String,
     },
     /// There is no such stream, and this opening does not create one.
-    #[error("there is no stream {stream} in {path}: publish an event to create it, or check --url and --stream")]
+    #[error(
+        "there is no stream {stream} in {path}: publish an event to create it, or check --url and --stream"
+    )]
     NoStream {
         /// The stream.
         stream: String,
@@ -43,7 +47,9 @@ pub enum OpenError {
         path: String,
     },
     /// Another process writes the stream.
-    #[error("{path} is being written by process {pid}: one process writes a directory at a time; wait for it, or publish through it")]
+    #[error(
+        "{path} is being written by process {pid}: one process writes a directory at a time; wait for it, or publish through it"
+    )]
     Locked {
         /// The stream's directory.
         path: String,
@@ -51,7 +57,9 @@ pub enum OpenError {
         pid: String,
     },
     /// What is on disk is not what was written, below what was on stable storage.
-    #[error("{path} is damaged at byte {offset}: {what}; nothing was changed, restore the file from a backup")]
+    #[error(
+        "{path} is damaged at byte {offset}: {what}; nothing was changed, restore the file from a backup"
+    )]
     Corrupt {
         /// The file.
         path: String,
@@ -105,7 +113,12 @@ pub struct Recovery {
 
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, offset, bytes, .. } = self;
+        let Self {
+            path,
+            offset,
+            bytes,
+            ..
+        } = self;
         if *bytes > 0 {
             write!(
                 f,
@@ -181,7 +194,16 @@ impl fmt::Display for Fault {
 impl From<Fault> for OpenError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Io { action, path, message, .. } => Self::Storage { action, path, message },
+            Fault::Io {
+                action,
+                path,
+                message,
+                ..
+            } => Self::Storage {
+                action,
+                path,
+                message,
+            },
             Fault::Corrupt { path, offset, what } => Self::Corrupt { path, offset, what },
         }
     }
@@ -190,7 +212,16 @@ impl From<Fault> for OpenError {
 impl From<Fault> for ReadError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Io { action, path, message, .. } => Self::Storage { action, path, message },
+            Fault::Io {
+                action,
+                path,
+                message,
+                ..
+            } => Self::Storage {
+                action,
+                path,
+                message,
+            },
             Fault::Corrupt { path, offset, what } => Self::Corrupt { path, offset, what },
         }
     }
@@ -199,9 +230,22 @@ impl From<Fault> for ReadError {
 impl From<Fault> for AppendError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Io { path, full: true, .. } => Self::Full { path },
-            Fault::Io { action, path, message, .. } => Self::Storage { action, path, message },
-            corrupt @ Fault::Corrupt { .. } => Self::Stopped { reason: corrupt.to_string() },
+            Fault::Io {
+                path, full: true, ..
+            } => Self::Full { path },
+            Fault::Io {
+                action,
+                path,
+                message,
+                ..
+            } => Self::Storage {
+                action,
+                path,
+                message,
+            },
+            corrupt @ Fault::Corrupt { .. } => Self::Stopped {
+                reason: corrupt.to_string(),
+            },
         }
     }
 }
@@ -209,8 +253,19 @@ impl From<Fault> for AppendError {
 impl From<Fault> for TrimError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Io { action, path, message, .. } => Self::Storage { action, path, message },
-            corrupt @ Fault::Corrupt { .. } => Self::Stopped { reason: corrupt.to_string() },
+            Fault::Io {
+                action,
+                path,
+                message,
+                ..
+            } => Self::Storage {
+                action,
+                path,
+                message,
+            },
+            corrupt @ Fault::Corrupt { .. } => Self::Stopped {
+                reason: corrupt.to_string(),
+            },
         }
     }
 }

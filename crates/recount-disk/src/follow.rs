@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use recount_core::EntryId;
 use tokio::sync::watch;
 
+use crate::buffers::Buffers;
 use crate::dir::{SegmentName, StreamDir, TableKind, check_root, stream_dir};
 use crate::error::{Doing, Fault, OpenError};
 use crate::floor::Floor;
@@ -54,7 +55,11 @@ struct Growing {
 }
 
 /// Opens a stream for reading.
-pub(crate) fn open(root: &Path, stream: &str, options: DiskOptions) -> Result<(Arc<Shared>, Arc<Follower>), OpenError> {
+pub(crate) fn open(
+    root: &Path,
+    stream: &str,
+    options: DiskOptions,
+) -> Result<(Arc<Shared>, Arc<Follower>), OpenError> {
     let path = stream_dir(root, stream)?;
     let storage = Arc::clone(&options.storage);
     let missing = || OpenError::NoStream {
@@ -80,6 +85,7 @@ pub(crate) fn open(root: &Path, stream: &str, options: DiskOptions) -> Result<(A
         options,
         snapshots: watch::Sender::new(snapshot),
         tables: RwLock::default(),
+        buffers: Buffers::default(),
     });
     let ticks = watch::Sender::new(0);
     let follower = Arc::new(Follower {
@@ -112,7 +118,9 @@ fn watch_dir(dir: &StreamDir, ticks: watch::Sender<u64>) -> Result<RecommendedWa
         }
     })
     .map_err(fail)?;
-    watcher.watch(&dir.path, RecursiveMode::NonRecursive).map_err(fail)?;
+    watcher
+        .watch(&dir.path, RecursiveMode::NonRecursive)
+        .map_err(fail)?;
     Ok(watcher)
 }
 
@@ -157,7 +165,11 @@ impl Follower {
         state.floor = load::floor(dir)?;
         let floor = state.floor.segment;
         state.segments.retain(|segment| segment.number() >= floor);
-        if state.growing.as_ref().is_some_and(|growing| growing.segment.number() < floor) {
+        if state
+            .growing
+            .as_ref()
+            .is_some_and(|growing| growing.segment.number() < floor)
+        {
             state.growing = None;
         }
         for segment in &state.segments {
@@ -168,11 +180,17 @@ impl Follower {
         let listing = dir.list()?;
         let open = |kind, ranges| -> Result<Vec<_>, Fault> {
             let (kept, _) = load::cover(ranges);
-            Ok(load::tables(dir, kind, &kept)?.into_iter().flatten().collect())
+            Ok(load::tables(dir, kind, &kept)?
+                .into_iter()
+                .flatten()
+                .collect())
         };
         // Event ids are the writer's business.
         let sessions = open(TableKind::Sessions, listing.sessions)?;
-        *self.shared.tables.write() = Tables { ids: Vec::new(), sessions };
+        *self.shared.tables.write() = Tables {
+            ids: Vec::new(),
+            sessions,
+        };
         Ok(())
     }
 
@@ -224,7 +242,10 @@ impl Follower {
     /// Opens the segment after the last one, if it is there.
     fn next_segment(&self, state: &mut State, living: Option<&Watermark>) -> Result<bool, Fault> {
         let dir = &self.shared.dir;
-        let number = state.segments.last().map_or(state.floor.segment, |last| last.number() + 1);
+        let number = state
+            .segments
+            .last()
+            .map_or(state.floor.segment, |last| last.number() + 1);
         if living.is_some_and(|living| number > living.segment) {
             return Ok(false);
         }
@@ -236,20 +257,34 @@ impl Follower {
         if found.len < SEGMENT_HEADER as u64 && living.is_none() {
             return Ok(false);
         }
-        let header = found.header.map_err(|what| Fault::corrupt(&found.path, 0, what))?;
-        if let Some((last, footer)) = state.segments.last().and_then(|last| Some((last, last.footer()?))) {
+        let header = found
+            .header
+            .map_err(|what| Fault::corrupt(&found.path, 0, what))?;
+        if let Some((last, footer)) = state
+            .segments
+            .last()
+            .and_then(|last| Some((last, last.footer()?)))
+        {
             load::check_continues(dir, &last.header, footer, &header)?;
         }
         let sealed = found.path == dir.segment(number, SegmentName::Sealed);
         if let (true, Ok(footer)) = (sealed, found.footer) {
-            state.segments.push(Arc::new(Segment::complete(dir, header, footer)));
+            state
+                .segments
+                .push(Arc::new(Segment::complete(dir, header, footer)));
             return Ok(true);
         }
         if sealed {
             let what = "the segment's footer is missing";
             return Err(Fault::corrupt(&found.path, found.len, what));
         }
-        let segment = Arc::new(Segment::growing(dir, header, found.file, found.path, MemoryIndex::default()));
+        let segment = Arc::new(Segment::growing(
+            dir,
+            header,
+            found.file,
+            found.path,
+            MemoryIndex::default(),
+        ));
         if let Some(index) = segment.memory_index() {
             state.segments.push(Arc::clone(&segment));
             state.growing = Some(Growing {
@@ -296,5 +331,9 @@ fn end_of(state: &State) -> (u32, u64, EntryId) {
         (None, None) => (0, None),
     };
     let header = &last.header;
-    (count, header.base_entries + u64::from(count), id.unwrap_or(header.base_id))
+    (
+        count,
+        header.base_entries + u64::from(count),
+        id.unwrap_or(header.base_id),
+    )
 }

@@ -2,8 +2,9 @@
 
 use recount_core::EntryId;
 
-use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
+use crate::bytes::{put_u32, put_u64, u32_at, u64_at};
 use crate::meta::Meta;
+use crate::record::{self, Record};
 
 /// Bytes of a segment's header.
 pub(crate) const SEGMENT_HEADER: usize = 64;
@@ -94,13 +95,16 @@ impl Footer {
             footer: true,
             id: self.last,
         };
-        header.seal(&mut bytes, salt, self.offset);
+        let payload = crc32c::crc32c(&bytes[HEADER..]);
+        header.seal(&mut bytes, salt, self.offset, payload);
         bytes
     }
 
     /// Reads the footer that ends a segment `len` bytes long.
     pub(crate) fn decode(bytes: &[u8], salt: Salt, len: u64) -> Result<Self, &'static str> {
-        let offset = len.checked_sub(FOOTER as u64).ok_or("the segment is too short for a footer")?;
+        let offset = len
+            .checked_sub(FOOTER as u64)
+            .ok_or("the segment is too short for a footer")?;
         let header = FrameHeader::check(bytes, salt, offset)?;
         if !header.footer || u64_at(bytes, HEADER + 24) != offset {
             return Err("the segment's footer is missing");
@@ -148,17 +152,22 @@ pub(crate) struct FrameHeader {
 
 impl FrameHeader {
     /// Writes the header and its checksum in front of the payload that `frame` holds already.
-    pub(crate) fn seal(&self, frame: &mut [u8], salt: Salt, offset: u64) {
+    /// `payload` is the payload's own checksum, see [`add_record`].
+    pub(crate) fn seal(&self, frame: &mut [u8], salt: Salt, offset: u64, payload: u32) {
         frame[..4].copy_from_slice(MAGIC);
         put_u32(frame, 8, self.payload);
         put_u32(frame, 12, self.count);
         put_u64(frame, 16, self.synced);
         put_u32(frame, 24, self.ordinal);
-        put_u32(frame, 28, if self.footer { KIND_FOOTER } else { KIND_BATCH });
+        put_u32(
+            frame,
+            28,
+            if self.footer { KIND_FOOTER } else { KIND_BATCH },
+        );
         put_u64(frame, 32, self.id.ms);
         put_u64(frame, 40, self.id.seq);
-        let crc = crc32c::crc32c_append(salt.at(offset), &frame[8..]);
-        put_u32(frame, 4, crc);
+        let crc = crc32c::crc32c_append(salt.at(offset), &frame[8..HEADER]);
+        put_u32(frame, 4, crc32c::crc32c_append(crc, &payload.to_le_bytes()));
     }
 
     /// The header of the whole frame at the start of `bytes`, if everything about it is right.
@@ -177,13 +186,19 @@ impl FrameHeader {
         if bytes.len() < end {
             return Err("a frame is incomplete");
         }
-        let crc = crc32c::crc32c_append(salt.at(offset), &bytes[8..end]);
-        if array_at::<4>(bytes, 4) != crc.to_le_bytes() {
+        let count = u32_at(bytes, 12);
+        let payload_crc = if count == 0 {
+            crc32c::crc32c(&bytes[HEADER..end])
+        } else {
+            checked_records(&bytes[HEADER..end], count)?
+        };
+        let crc = crc32c::crc32c_append(salt.at(offset), &bytes[8..HEADER]);
+        if crc32c::crc32c_append(crc, &payload_crc.to_le_bytes()) != u32_at(bytes, 4) {
             return Err("a frame's checksum does not match");
         }
         Ok(Self {
             payload,
-            count: u32_at(bytes, 12),
+            count,
             synced: u64_at(bytes, 16),
             ordinal: u32_at(bytes, 24),
             footer: u32_at(bytes, 28) == KIND_FOOTER,
@@ -200,4 +215,29 @@ impl FrameHeader {
     pub(crate) fn frame_bytes(&self) -> usize {
         HEADER + self.payload as usize
     }
+}
+
+/// Adds a record to a payload's checksum, which begins as 0.
+///
+/// The record's own checksum stands for its bytes, so that none is read twice.
+pub(crate) fn add_record(payload: u32, record: &[u8]) -> u32 {
+    crc32c::crc32c_append(payload, &record[..8])
+}
+
+/// Checks each record of a payload, and the zeros behind them; returns the payload's checksum.
+fn checked_records(payload: &[u8], count: u32) -> Result<u32, &'static str> {
+    let mut crc = 0;
+    let mut rest = payload;
+    for _ in 0..count {
+        let bytes = record::length(rest)
+            .and_then(|len| rest.get(..len))
+            .ok_or("a record is longer than its frame")?;
+        Record::checked(bytes)?;
+        crc = add_record(crc, bytes);
+        rest = &rest[bytes.len()..];
+    }
+    if rest.len() >= ALIGN || rest.iter().any(|&byte| byte != 0) {
+        return Err("a frame has bytes that belong to no record");
+    }
+    Ok(crc)
 }

@@ -4,7 +4,8 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-use siphasher::{sip::SipHasher13, sip128};
+use siphasher::sip128;
+use twox_hash::XxHash3_64;
 
 /// 80 bits of hash stand for an event id.
 pub(crate) const ID_MASK: u128 = (1 << 80) - 1;
@@ -33,18 +34,18 @@ impl Hashes {
         self.wide(kind, name).max(1)
     }
 
-    /// The hash of a content that comes in parts.
-    pub(crate) fn content(&self, parts: &[&[u8]]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        for part in parts {
-            hasher.write(part);
-        }
-        hasher.finish()
+    /// The hash of a content that comes as a few bytes and a long rest.
+    ///
+    /// XXH3 is many times faster here than `SipHash`. Contents are compared by hash only under one
+    /// and the same event id, so a collision made on purpose harms nobody but who made it.
+    pub(crate) fn content(&self, head: &[u8], rest: &[u8]) -> u64 {
+        let seed = XxHash3_64::oneshot_with_seed(self.keys.0, head);
+        XxHash3_64::oneshot_with_seed(seed ^ self.keys.1, rest)
     }
 
     /// The hash of a timestamp that the producer gave; never 0, which stands for one it did not.
     pub(crate) fn timestamp(&self, ms: i64) -> u32 {
-        (self.content(&[&ms.to_le_bytes()]) as u32).max(1)
+        (self.content(&[], &ms.to_le_bytes()) as u32).max(1)
     }
 
     fn wide(&self, kind: u8, bytes: &[u8]) -> u128 {

@@ -71,7 +71,10 @@ pub(crate) trait Postings {
             narrow(self.user(hash, name));
         }
         if !wanted.types.is_empty() {
-            let any = wanted.types.iter().map(|event_type| self.event_type(event_type));
+            let any = wanted
+                .types
+                .iter()
+                .map(|event_type| self.event_type(event_type));
             narrow(any.fold(RoaringBitmap::new(), |all, one| all | one));
         }
         found.unwrap_or_default()

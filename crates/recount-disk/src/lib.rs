@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod background;
+mod buffers;
 mod bytes;
 mod dir;
 mod error;
@@ -30,6 +31,7 @@ mod recover;
 mod scan;
 mod segment;
 mod shared;
+pub mod sim;
 mod storage;
 mod table;
 mod watermark;

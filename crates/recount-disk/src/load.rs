@@ -27,7 +27,10 @@ pub(crate) fn watermark(dir: &StreamDir) -> Option<Watermark> {
     let path = dir.watermark();
     // Read while it is being overwritten it may not match its checksum; the next attempt will.
     (0..10).find_map(|_| {
-        let file = dir.storage.open(&path, crate::storage::OpenHow::Read).ok()?;
+        let file = dir
+            .storage
+            .open(&path, crate::storage::OpenHow::Read)
+            .ok()?;
         Watermark::decode(&read_exact(&*file, 0, WATERMARK_BYTES).ok()?)
     })
 }
@@ -48,20 +51,31 @@ pub(crate) fn look_at(dir: &StreamDir, number: u64) -> Result<Found, Fault> {
     let len = file.len().doing("reading", &path)?;
     let head = read_exact(&*file, 0, SEGMENT_HEADER.min(len as usize)).doing("reading", &path)?;
     let header = SegmentHeader::decode(&head, number, &dir.meta);
-    let footer = match len.checked_sub(FOOTER as u64).filter(|&at| at >= SEGMENT_HEADER as u64) {
+    let footer = match len
+        .checked_sub(FOOTER as u64)
+        .filter(|&at| at >= SEGMENT_HEADER as u64)
+    {
         None => Err("the segment is too short for a footer"),
         Some(at) => {
             let tail = read_exact(&*file, at, FOOTER).doing("reading", &path)?;
             Footer::decode(&tail, Salt::new(&dir.meta, number), len)
         }
     };
-    Ok(Found { file, path, len, header, footer })
+    Ok(Found {
+        file,
+        path,
+        len,
+        header,
+        footer,
+    })
 }
 
 /// A complete segment; an error if it is damaged or not complete.
 pub(crate) fn complete(dir: &Arc<StreamDir>, number: u64) -> Result<Segment, Fault> {
     let found = look_at(dir, number)?;
-    let header = found.header.map_err(|what| Fault::corrupt(&found.path, 0, what))?;
+    let header = found
+        .header
+        .map_err(|what| Fault::corrupt(&found.path, 0, what))?;
     let footer = found.footer.map_err(|what| {
         Fault::corrupt(&found.path, found.len.saturating_sub(FOOTER as u64), what)
     })?;
@@ -69,17 +83,30 @@ pub(crate) fn complete(dir: &Arc<StreamDir>, number: u64) -> Result<Segment, Fau
 }
 
 /// An error unless `next` begins where a segment with this footer ends.
-pub(crate) fn check_continues(dir: &StreamDir, before: &SegmentHeader, footer: &Footer, next: &SegmentHeader) -> Result<(), Fault> {
+pub(crate) fn check_continues(
+    dir: &StreamDir,
+    before: &SegmentHeader,
+    footer: &Footer,
+    next: &SegmentHeader,
+) -> Result<(), Fault> {
     if continues(before, footer, next) {
         return Ok(());
     }
     let path = dir.segment(next.number, crate::dir::SegmentName::Sealed);
-    Err(Fault::corrupt(&path, 0, "the segment does not follow the one before it"))
+    Err(Fault::corrupt(
+        &path,
+        0,
+        "the segment does not follow the one before it",
+    ))
 }
 
 /// Whether `next` begins where a segment with this footer ends.
 pub(crate) fn continues(before: &SegmentHeader, footer: &Footer, next: &SegmentHeader) -> bool {
-    let last = if footer.count == 0 { before.base_id } else { footer.last };
+    let last = if footer.count == 0 {
+        before.base_id
+    } else {
+        footer.last
+    };
     next.base_entries == before.base_entries + u64::from(footer.count) && next.base_id == last
 }
 

@@ -59,11 +59,19 @@ impl DiskLog {
     ///
     /// Waits up to [`DiskOptions::lock_wait`] for another process that has the stream open for
     /// writing. What a crash left is repaired, see [`DiskLog::recovery`].
-    pub async fn open(dir: impl Into<PathBuf>, stream: &str, options: DiskOptions) -> Result<Self, OpenError> {
+    pub async fn open(
+        dir: impl Into<PathBuf>,
+        stream: &str,
+        options: DiskOptions,
+    ) -> Result<Self, OpenError> {
         let root = dir.into();
         let (at, name) = (root.clone(), stream.to_owned());
         let opened = blocking(move || open::for_writing(&at, &name, options)).await?;
-        let Opened { shared, requests, recovery } = opened;
+        let Opened {
+            shared,
+            requests,
+            recovery,
+        } = opened;
         Ok(Self {
             shared,
             role: Role::Writer(requests),
@@ -116,7 +124,8 @@ impl DiskLog {
             });
         }
         let request = |reply| Request::Append(Box::new(prepared), reply);
-        self.request(request, |path| AppendError::ReadOnly { path }).await
+        self.request(request, |path| AppendError::ReadOnly { path })
+            .await
     }
 
     fn location(&self) -> String {
@@ -174,13 +183,13 @@ impl From<Closed> for TrimError {
 #[async_trait]
 impl EventLog for DiskLog {
     async fn append(&self, batch: Batch) -> Result<Receipt, AppendError> {
-        let prepared = prepare::events(&batch, &self.shared.options.limits, &self.shared.dir.hashes)?;
+        let prepared = prepare::events(&batch, &self.shared)?;
         drop(batch);
         self.append_prepared(prepared).await
     }
 
     async fn append_with_ids(&self, entries: Vec<Entry>) -> Result<Receipt, AppendError> {
-        let prepared = prepare::entries(entries, &self.shared.options.limits, &self.shared.dir.hashes)?;
+        let prepared = prepare::entries(entries, &self.shared)?;
         self.append_prepared(prepared).await
     }
 
@@ -201,7 +210,11 @@ impl EventLog for DiskLog {
                     .wait_for(|snapshot| snapshot.closed || snapshot.has_after(after))
                     .await
                     .map_err(|_| ReadError::Closed)?;
-                if seen.closed { Err(ReadError::Closed) } else { Ok(()) }
+                if seen.closed {
+                    Err(ReadError::Closed)
+                } else {
+                    Ok(())
+                }
             }
             Role::Follower(follower) => {
                 let mut ticks = follower.ticks.subscribe();
@@ -222,12 +235,21 @@ impl EventLog for DiskLog {
 
     async fn tail(&self) -> Result<Cursor, ReadError> {
         let snapshot = self.snapshot().await?;
-        Ok([Position { partition: 0, entry_id: snapshot.last_id }].into_iter().collect())
+        Ok([Position {
+            partition: 0,
+            entry_id: snapshot.last_id,
+        }]
+        .into_iter()
+        .collect())
     }
 
     async fn trim(&self, request: &TrimRequest) -> Result<TrimReport, TrimError> {
         let request = request.clone();
-        self.request(|reply| Request::Trim(request, reply), |path| TrimError::ReadOnly { path }).await
+        self.request(
+            |reply| Request::Trim(request, reply),
+            |path| TrimError::ReadOnly { path },
+        )
+        .await
     }
 
     async fn info(&self) -> Result<LogInfo, ReadError> {
@@ -241,12 +263,20 @@ impl EventLog for DiskLog {
     async fn close(&self) -> Result<(), AppendError> {
         match &self.role {
             Role::Writer(_) => {
-                let closed = self.request(Request::Close, |path| AppendError::ReadOnly { path }).await;
+                let closed = self
+                    .request(Request::Close, |path| AppendError::ReadOnly { path })
+                    .await;
                 // Closing again does nothing.
-                if closed == Err(AppendError::Closed) { Ok(()) } else { closed }
+                if closed == Err(AppendError::Closed) {
+                    Ok(())
+                } else {
+                    closed
+                }
             }
             Role::Follower(_) => {
-                self.shared.snapshots.send_modify(|snapshot| snapshot.closed = true);
+                self.shared
+                    .snapshots
+                    .send_modify(|snapshot| snapshot.closed = true);
                 Ok(())
             }
         }
@@ -260,7 +290,10 @@ fn info(shared: &Shared, snapshot: &Snapshot, location: String) -> Result<LogInf
     for name in dir.storage.list(&dir.path).doing("reading", &dir.path)? {
         let path = dir.path.join(&name);
         // A file may be merged or removed meanwhile; then it takes no space.
-        let len = dir.storage.open(&path, crate::storage::OpenHow::Read).and_then(|file| file.len());
+        let len = dir
+            .storage
+            .open(&path, crate::storage::OpenHow::Read)
+            .and_then(|file| file.len());
         let len = len.unwrap_or(0);
         bytes += len;
         if name.ends_with(".idx") || name.ends_with(".tbl") {

@@ -11,6 +11,7 @@ use recount_core::EntryId;
 use tokio::sync::{mpsc, watch};
 
 use crate::background::{Background, write_index, write_tables};
+use crate::buffers::Buffers;
 use crate::dir::{SegmentName, StreamDir, TableKind, prepare_root, stream_dir};
 use crate::error::{Doing, Fault, OpenError, Recovery};
 use crate::frame::{SEGMENT_HEADER, SegmentHeader};
@@ -36,7 +37,11 @@ pub(crate) struct Opened {
 }
 
 /// Opens, creating and repairing what is needed, and starts the writer.
-pub(crate) fn for_writing(root: &Path, stream: &str, options: DiskOptions) -> Result<Opened, OpenError> {
+pub(crate) fn for_writing(
+    root: &Path,
+    stream: &str,
+    options: DiskOptions,
+) -> Result<Opened, OpenError> {
     let storage = Arc::clone(&options.storage);
     let path = stream_dir(root, stream)?;
     prepare_root(&*storage, root)?;
@@ -47,7 +52,12 @@ pub(crate) fn for_writing(root: &Path, stream: &str, options: DiskOptions) -> Re
     let lock = lock(&*storage, &path, options.lock_wait)?;
     let meta = meta(&*storage, &path, &options)?;
     let dir = Arc::new(StreamDir::new(storage, path, meta));
-    Opening { dir, stream, options }.open(lock)
+    Opening {
+        dir,
+        stream,
+        options,
+    }
+    .open(lock)
 }
 
 /// Takes the lock, waiting for whoever holds it.
@@ -63,7 +73,11 @@ fn lock(storage: &dyn Storage, dir: &Path, wait: Duration) -> Result<Box<dyn Loc
             let pid = String::from_utf8_lossy(&pid).trim().to_owned();
             return Err(OpenError::Locked {
                 path: dir.display().to_string(),
-                pid: if pid.is_empty() { "(unknown)".into() } else { pid },
+                pid: if pid.is_empty() {
+                    "(unknown)".into()
+                } else {
+                    pid
+                },
             });
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -75,7 +89,10 @@ fn meta(storage: &dyn Storage, dir: &Path, options: &DiskOptions) -> Result<Meta
         return Ok(meta);
     }
     let names = storage.list(dir).doing("reading", dir)?;
-    if names.iter().any(|name| name.ends_with(".log") || name.ends_with(".seg")) {
+    if names
+        .iter()
+        .any(|name| name.ends_with(".log") || name.ends_with(".seg"))
+    {
         let path = dir.join("stream.meta");
         return Err(Fault::corrupt(&path, 0, "it is missing, but there are segments").into());
     }
@@ -110,7 +127,11 @@ impl Opening<'_> {
         self.check_numbers(&numbers, floor.segment, floor.trimmed)?;
 
         let before = load::watermark(dir);
-        let Recovered { mut segments, active, recovery } = recover(dir, &numbers, before.as_ref())?;
+        let Recovered {
+            mut segments,
+            active,
+            recovery,
+        } = recover(dir, &numbers, before.as_ref())?;
         let (added, last_id) = position_after(&segments, active.as_ref());
         let now = self.options.clock.now_ms().max(last_id.ms);
         let window = self.options.idempotency_window.as_millis() as u64;
@@ -121,7 +142,9 @@ impl Opening<'_> {
             Some(active) => active,
             None => {
                 let header = SegmentHeader {
-                    number: segments.last().map_or(floor.segment, |last| last.number() + 1),
+                    number: segments
+                        .last()
+                        .map_or(floor.segment, |last| last.number() + 1),
                     base_id: last_id,
                     base_entries: added.max(floor.trimmed),
                     previous_synced: true,
@@ -133,7 +156,15 @@ impl Opening<'_> {
         };
         let active = Arc::new(active);
         segments.push(Arc::clone(&active));
-        self.start(lock, Arc::new(segments), active, tables, (floor.trimmed, last_id), before, recovery)
+        self.start(
+            lock,
+            Arc::new(segments),
+            active,
+            tables,
+            (floor.trimmed, last_id),
+            before,
+            recovery,
+        )
     }
 
     /// Removes what nobody needs; if that fails it is tried again at the next opening.
@@ -146,7 +177,12 @@ impl Opening<'_> {
     }
 
     /// Segments are numbered without gaps from the floor on.
-    fn check_numbers(&self, numbers: &[(u64, SegmentName)], first: u64, trimmed: u64) -> Result<(), OpenError> {
+    fn check_numbers(
+        &self,
+        numbers: &[(u64, SegmentName)],
+        first: u64,
+        trimmed: u64,
+    ) -> Result<(), OpenError> {
         if numbers.is_empty() && trimmed == 0 {
             return Ok(());
         }
@@ -171,10 +207,14 @@ impl Opening<'_> {
         let sessions = self.open_tables(TableKind::Sessions, listing.sessions)?;
         let mut tables = Tables { ids, sessions };
         let covers = |tables: &[Arc<crate::table::Table>], number| {
-            tables.iter().any(|table| (table.first_segment..=table.last_segment).contains(&number))
+            tables
+                .iter()
+                .any(|table| (table.first_segment..=table.last_segment).contains(&number))
         };
         for segment in segments {
-            let Some(footer) = segment.footer() else { continue };
+            let Some(footer) = segment.footer() else {
+                continue;
+            };
             let number = segment.number();
             let expired = footer.last.ms < expired_before;
             let has_ids = expired || covers(&tables.ids, number);
@@ -201,7 +241,11 @@ impl Opening<'_> {
         Ok(tables)
     }
 
-    fn open_tables(&self, kind: TableKind, ranges: Vec<(u64, u64)>) -> Result<Vec<Arc<crate::table::Table>>, OpenError> {
+    fn open_tables(
+        &self,
+        kind: TableKind,
+        ranges: Vec<(u64, u64)>,
+    ) -> Result<Vec<Arc<crate::table::Table>>, OpenError> {
         let (kept, superseded) = load::cover(ranges);
         let mut tables = Vec::new();
         for (range, table) in kept.iter().zip(load::tables(&self.dir, kind, &kept)?) {
@@ -211,7 +255,10 @@ impl Opening<'_> {
                     let path = self.dir.table(kind, *range);
                     tracing::warn!(path = %path.display(), "the table is damaged; rebuilding it from the records");
                     let aside = path.with_extension("bad");
-                    self.dir.storage.rename(&path, &aside).doing("renaming", &path)?;
+                    self.dir
+                        .storage
+                        .rename(&path, &aside)
+                        .doing("renaming", &path)?;
                 }
             }
         }
@@ -254,6 +301,7 @@ impl Opening<'_> {
             options: self.options,
             snapshots: watch::Sender::new(snapshot),
             tables: RwLock::new(tables),
+            buffers: Buffers::default(),
         });
         let watermark_path = dir.watermark();
         let watermark = match dir.storage.open(&watermark_path, OpenHow::Write) {
@@ -289,7 +337,11 @@ impl Opening<'_> {
             .name("recount-write".into())
             .spawn(move || writer.run(queue))
             .doing("starting a thread for", &dir.path)?;
-        Ok(Opened { shared, requests, recovery })
+        Ok(Opened {
+            shared,
+            requests,
+            recovery,
+        })
     }
 }
 
@@ -298,12 +350,23 @@ fn position_after(segments: &[Arc<Segment>], active: Option<&Segment>) -> (u64, 
     if let Some(active) = active {
         let index = active.memory_index().unwrap_or_default();
         let index = index.read();
-        let last = index.entry_ids.last().copied().unwrap_or(active.header.base_id);
+        let last = index
+            .entry_ids
+            .last()
+            .copied()
+            .unwrap_or(active.header.base_id);
         return (active.header.base_entries + u64::from(index.len()), last);
     }
-    match segments.last().and_then(|last| Some((last, last.footer()?))) {
+    match segments
+        .last()
+        .and_then(|last| Some((last, last.footer()?)))
+    {
         Some((last, footer)) => {
-            let greatest = if footer.count == 0 { last.header.base_id } else { footer.last };
+            let greatest = if footer.count == 0 {
+                last.header.base_id
+            } else {
+                footer.last
+            };
             (last.header.base_entries + u64::from(footer.count), greatest)
         }
         None => (0, EntryId::MIN),
@@ -312,7 +375,10 @@ fn position_after(segments: &[Arc<Segment>], active: Option<&Segment>) -> (u64, 
 
 /// Writes all of `bytes` to a new file and syncs it.
 pub(crate) fn save(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let file = storage.open(path, OpenHow::Create).doing("creating", path)?;
-    file.write_at(&[IoSlice::new(bytes)], 0).doing("writing", path)?;
+    let file = storage
+        .open(path, OpenHow::Create)
+        .doing("creating", path)?;
+    file.write_at(&[IoSlice::new(bytes)], 0)
+        .doing("writing", path)?;
     file.sync().doing("syncing", path)
 }

@@ -118,7 +118,11 @@ impl FromStr for SyncMode {
         text.strip_prefix("interval:")
             .and_then(|every| match every.strip_suffix("ms") {
                 Some(ms) => ms.parse::<u64>().ok(),
-                None => every.strip_suffix('s')?.parse::<u64>().ok()?.checked_mul(1000),
+                None => every
+                    .strip_suffix('s')?
+                    .parse::<u64>()
+                    .ok()?
+                    .checked_mul(1000),
             })
             .filter(|ms| (1..=3_600_000).contains(ms))
             .map(|ms| Self::Interval(Duration::from_millis(ms)))
@@ -135,8 +139,19 @@ mod tests {
         for text in ["always", "interval:100ms", "os"] {
             assert_eq!(text.parse::<SyncMode>().unwrap().to_string(), text);
         }
-        assert_eq!("interval:2s".parse(), Ok(SyncMode::Interval(Duration::from_secs(2))));
-        for bad in ["", "never", "interval", "interval:", "interval:0ms", "interval:5h", "interval:-1s"] {
+        assert_eq!(
+            "interval:2s".parse(),
+            Ok(SyncMode::Interval(Duration::from_secs(2)))
+        );
+        for bad in [
+            "",
+            "never",
+            "interval",
+            "interval:",
+            "interval:0ms",
+            "interval:5h",
+            "interval:-1s",
+        ] {
             assert!(bad.parse::<SyncMode>().is_err(), "{bad}");
         }
     }

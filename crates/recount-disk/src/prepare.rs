@@ -4,9 +4,11 @@
 
 use recount_core::{AppendError, Batch, Entry, EntryId, Limits};
 
-use crate::frame::HEADER;
+use crate::frame::{ALIGN, HEADER};
 use crate::hash::Hashes;
 use crate::record::{self, Record, Terms};
+use crate::shared::Shared;
+use crate::table::{FilterKey, id_key};
 
 /// A batch ready to be placed.
 pub(crate) struct Prepared {
@@ -26,6 +28,10 @@ pub(crate) struct PreparedRecord {
     pub(crate) at: usize,
     pub(crate) len: usize,
     pub(crate) terms: Terms,
+    /// Checksum of all but what the writer decides.
+    pub(crate) checksum: u32,
+    /// What the filters of the id tables are asked.
+    pub(crate) id_filter_key: FilterKey,
     /// The id given by the caller.
     pub(crate) given: Option<EntryId>,
 }
@@ -36,8 +42,10 @@ impl Prepared {
         &self.frame[at..at + len]
     }
 
-    fn new(records: usize, bytes: usize) -> Self {
-        let mut frame = Vec::with_capacity(HEADER + bytes + records * record::FIXED + 8);
+    fn new(shared: &Shared, records: usize, bytes: usize) -> Self {
+        let mut frame = shared
+            .buffers
+            .take(HEADER + bytes + records * record::FIXED + ALIGN);
         frame.resize(HEADER, 0);
         Self {
             frame,
@@ -55,27 +63,38 @@ impl Prepared {
             unreachable!("a record just written has the right shape");
         };
         let (terms, _) = record.terms(hashes);
-        self.records.push(PreparedRecord { at, len, terms, given });
+        let checksum = record::body_checksum(&self.frame[at..]);
+        self.records.push(PreparedRecord {
+            at,
+            len,
+            id_filter_key: FilterKey::new(&id_key(terms.event_id)),
+            terms,
+            checksum,
+            given,
+        });
     }
 }
 
 /// Checks and encodes a batch of events.
-pub(crate) fn events(batch: &Batch, limits: &Limits, hashes: &Hashes) -> Result<Prepared, AppendError> {
+pub(crate) fn events(batch: &Batch, shared: &Shared) -> Result<Prepared, AppendError> {
+    let (limits, hashes) = (&shared.options.limits, &shared.dir.hashes);
     check_count(batch.events.len(), limits)?;
     let mut bytes = 0;
     for (index, event) in batch.events.iter().enumerate() {
-        event.validate(limits).map_err(|reason| AppendError::InvalidEvent {
-            index,
-            id: event.id.clone(),
-            reason,
-        })?;
+        event
+            .validate(limits)
+            .map_err(|reason| AppendError::InvalidEvent {
+                index,
+                id: event.id.clone(),
+                reason,
+            })?;
         bytes += event.wire_bytes();
     }
     check_bytes(bytes, limits)?;
     if batch.expected_revision.is_some() {
         check_one_session(batch)?;
     }
-    let mut prepared = Prepared::new(batch.events.len(), bytes);
+    let mut prepared = Prepared::new(shared, batch.events.len(), bytes);
     prepared.strict = batch.strict;
     prepared.expected_revision = batch.expected_revision;
     for event in &batch.events {
@@ -87,18 +106,25 @@ pub(crate) fn events(batch: &Batch, limits: &Limits, hashes: &Hashes) -> Result<
 }
 
 /// Checks and encodes entries that come with their ids.
-pub(crate) fn entries(entries: Vec<Entry>, limits: &Limits, hashes: &Hashes) -> Result<Prepared, AppendError> {
+pub(crate) fn entries(entries: Vec<Entry>, shared: &Shared) -> Result<Prepared, AppendError> {
+    let (limits, hashes) = (&shared.options.limits, &shared.dir.hashes);
     check_count(entries.len(), limits)?;
-    let size = |entry: &Entry| entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    let size = |entry: &Entry| {
+        entry
+            .fields
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
+    };
     let bytes = entries.iter().map(size).sum();
     check_bytes(bytes, limits)?;
-    let mut prepared = Prepared::new(entries.len(), bytes);
+    let mut prepared = Prepared::new(shared, entries.len(), bytes);
     prepared.with_ids = true;
     for entry in entries {
         let at = prepared.frame.len();
         record::write_fields(&mut prepared.frame, entry.id, entry.fields);
         // Decoding a raw record asks for the entry id, which may be the event's id.
-        record::stamp(&mut prepared.frame[at..], entry.id, 0);
+        record::stamp(&mut prepared.frame[at..], entry.id, 0, 0);
         prepared.push(at, hashes, Some(entry.id));
     }
     Ok(prepared)

@@ -60,7 +60,9 @@ fn places(
     })?;
     Ok(overlapping
         .zip(uncovered)
-        .filter(|(place, uncovered)| *uncovered || found.contains(&snapshot.segments[*place].number()))
+        .filter(|(place, uncovered)| {
+            *uncovered || found.contains(&snapshot.segments[*place].number())
+        })
         .map(|(place, _)| place)
         .collect())
 }
@@ -92,13 +94,18 @@ impl Reading<'_> {
         };
         let backward = self.range.direction == Direction::Backward;
         let segment = &self.snapshot.segments[place];
-        let matching = self.wanted.map(|wanted| segment.matching(wanted)).transpose()?;
+        let matching = self
+            .wanted
+            .map(|wanted| segment.matching(wanted))
+            .transpose()?;
         if matching.as_ref().is_some_and(RoaringBitmap::is_empty) {
             return Ok(false);
         }
         let count = self.snapshot.count(place);
         let mut reader = segment.reader(backward)?;
-        let from = reader.lower_bound(first, count)?.max(self.snapshot.first_retained(place));
+        let from = reader
+            .lower_bound(first, count)?
+            .max(self.snapshot.first_retained(place));
         let to = match last.next() {
             Some(after) => reader.lower_bound(after, count)?,
             None => count,

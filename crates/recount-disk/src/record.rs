@@ -8,7 +8,7 @@ use recount_core::{
     TimestampSource, codec,
 };
 
-use crate::bytes::{put_u32, put_u64, u32_at, u64_at};
+use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
 use crate::hash::Hashes;
 
 /// Bytes before a record's texts.
@@ -56,7 +56,11 @@ pub(crate) fn write_event(out: &mut Vec<u8>, event: &Event) {
     out.resize(start + FIXED, 0);
     let mut lengths = [0_u8; 7];
     let type_code = type_code(&event.event_type);
-    let custom = if type_code == 0 { event.event_type.as_str() } else { "" };
+    let custom = if type_code == 0 {
+        event.event_type.as_str()
+    } else {
+        ""
+    };
     let mut optional = 0;
     let mut text = |index: usize, text: &str| {
         lengths[index] = text.len() as u8;
@@ -105,13 +109,25 @@ pub(crate) fn write_fields(out: &mut Vec<u8>, id: EntryId, fields: Vec<Field>) {
     out[start + KIND] = KIND_RAW;
 }
 
+/// The checksum of all but what the writer decides, which it adds in [`stamp`].
+///
+/// The writer is one thread for everybody: it should not have to touch every byte.
+pub(crate) fn body_checksum(record: &[u8]) -> u32 {
+    let crc = crc32c::crc32c(&record[PREFIX..ENTRY_ID]);
+    crc32c::crc32c_append(crc, &record[TIMESTAMP..])
+}
+
 /// Completes a record with what the writer decides.
-pub(crate) fn stamp(record: &mut [u8], id: EntryId, revision: u64) {
+pub(crate) fn stamp(record: &mut [u8], id: EntryId, revision: u64, body_checksum: u32) {
     put_u64(record, ENTRY_ID, id.ms);
     put_u64(record, ENTRY_ID + 8, id.seq);
     put_u64(record, REVISION, revision);
-    let crc = crc32c::crc32c(&record[PREFIX..]);
+    let crc = crc32c::crc32c_append(body_checksum, &record[ENTRY_ID..TIMESTAMP]);
     put_u32(record, 4, crc);
+}
+
+fn checksum(record: &[u8]) -> u32 {
+    crc32c::crc32c_append(body_checksum(record), &record[ENTRY_ID..TIMESTAMP])
 }
 
 /// The length of the record at the start of `bytes`, if its whole prefix is there.
@@ -132,13 +148,13 @@ impl<'a> Record<'a> {
     /// The record that fills `bytes`, if its shape is right and its checksum agrees.
     pub(crate) fn checked(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let record = Self::unchecked(bytes)?;
-        if crc32c::crc32c(&bytes[PREFIX..]) != u32_at(bytes, 4) {
+        if checksum(bytes) != u32_at(bytes, 4) {
             return Err("the record's checksum does not match");
         }
         Ok(record)
     }
 
-    /// The record that fills `bytes`, which a frame's checksum vouches for.
+    /// The record that fills `bytes`, whose checksum was found right before.
     pub(crate) fn unchecked(bytes: &'a [u8]) -> Result<Self, &'static str> {
         if length(bytes) != Some(bytes.len()) || bytes.len() < RAW_FIELDS {
             return Err("the record's length is wrong");
@@ -198,19 +214,27 @@ impl<'a> Record<'a> {
         let [id, session, user, ..] = texts;
         let terms = Terms {
             event_id: hashes.event_id(id),
-            content: hashes.content(&[
-                &self.0[OPTIONAL..=TYPE],
-                &self.0[VERSION..ENTRY_ID],
-                &self.0[LENGTHS..],
-            ]),
+            // All but the timestamp and what the writer decides.
+            content: {
+                let [_, optional, kind, _, v0, v1, v2, v3] = array_at(self.0, KIND);
+                hashes.content(&[optional, kind, v0, v1, v2, v3], &self.0[LENGTHS..])
+            },
             timestamp: match self.0[GIVEN] {
                 0 => 0,
                 _ => hashes.timestamp(u64_at(self.0, TIMESTAMP) as i64),
             },
             session: hashes.term(b's', session),
-            user: if user.is_empty() { 0 } else { hashes.term(b'u', user) },
+            user: if user.is_empty() {
+                0
+            } else {
+                hashes.term(b'u', user)
+            },
             type_code: self.0[TYPE],
-            custom_type: if texts[6].is_empty() { 0 } else { hashes.term(b't', texts[6]) },
+            custom_type: if texts[6].is_empty() {
+                0
+            } else {
+                hashes.term(b't', texts[6])
+            },
         };
         let names = Names {
             session: Cow::Borrowed(session),
@@ -229,7 +253,10 @@ impl<'a> Record<'a> {
             Body::Event(self.event())
         };
         Recorded {
-            position: Position { partition, entry_id },
+            position: Position {
+                partition,
+                entry_id,
+            },
             revision: self.revision(),
             body,
         }
@@ -256,7 +283,8 @@ impl<'a> Record<'a> {
 
     fn event(&self) -> Event {
         let ([id, session, user, agent, trace, causation, custom], data) = self.texts();
-        let optional = |bit: u8, text: &[u8]| (self.0[OPTIONAL] & (1 << bit) != 0).then(|| string(text));
+        let optional =
+            |bit: u8, text: &[u8]| (self.0[OPTIONAL] & (1 << bit) != 0).then(|| string(text));
         Event {
             id: EventId::new(string(id)).unwrap_or_else(|_| unreadable_id(self.entry_id())),
             event_type: match self.0[TYPE] {

@@ -40,7 +40,10 @@ pub(crate) fn recover(
     };
     let mut active = None;
     for (index, &(number, name)) in numbers.iter().enumerate() {
-        let later: Vec<u64> = numbers[index + 1..].iter().map(|&(number, _)| number).collect();
+        let later: Vec<u64> = numbers[index + 1..]
+            .iter()
+            .map(|&(number, _)| number)
+            .collect();
         match name {
             SegmentName::Sealed => {
                 let segment = load::complete(dir, number)?;
@@ -76,7 +79,11 @@ impl Recovering<'_> {
     }
 
     fn check_follows(&self, header: &SegmentHeader) -> Result<(), Fault> {
-        match self.segments.last().and_then(|last| Some((last, last.footer()?))) {
+        match self
+            .segments
+            .last()
+            .and_then(|last| Some((last, last.footer()?)))
+        {
             Some((last, footer)) => load::check_continues(self.dir, &last.header, footer, header),
             None => Ok(()),
         }
@@ -115,8 +122,12 @@ impl Recovering<'_> {
             // Whole frames up to the end, no footer: complete if another segment goes on from here.
             let footer = footer_of(&index, &scan);
             match &next {
-                Some(Found { header: Ok(next), .. }) if load::continues(&header, &footer, next) => {
-                    return self.add_footer(&found, header, footer, &index).map(|()| None);
+                Some(Found {
+                    header: Ok(next), ..
+                }) if load::continues(&header, &footer, next) => {
+                    return self
+                        .add_footer(&found, header, footer, &index)
+                        .map(|()| None);
                 }
                 None => {
                     self.note_missing(&found, number, scan.end);
@@ -125,7 +136,9 @@ impl Recovering<'_> {
                 Some(_) => {}
             }
         }
-        let what = scan.bad.unwrap_or("records are missing before the next segment");
+        let what = scan
+            .bad
+            .unwrap_or("records are missing before the next segment");
         self.refuse_if_synced(&scanner, &found, next.as_ref(), scan.end, scan.synced, what)?;
         self.cut(&found, number, scan.end, later)?;
         Ok(Some(self.growing(header, &found, index)?))
@@ -158,7 +171,8 @@ impl Recovering<'_> {
         for &(number, offset) in &parts {
             let (file, path) = self.dir.open_segment(number)?;
             let len = file.len().doing("reading", &path)?;
-            let bytes = read_exact(&*file, offset, (len - offset) as usize).doing("reading", &path)?;
+            let bytes =
+                read_exact(&*file, offset, (len - offset) as usize).doing("reading", &path)?;
             // A header alone says nothing that is not known.
             if bytes.is_empty() || (offset == 0 && len <= SEGMENT_HEADER as u64) {
                 continue;
@@ -174,7 +188,11 @@ impl Recovering<'_> {
             if offset == 0 {
                 self.dir.storage.remove(&path).doing("removing", &path)?;
             } else {
-                let file = self.dir.storage.open(&path, OpenHow::Write).doing("opening", &path)?;
+                let file = self
+                    .dir
+                    .storage
+                    .open(&path, OpenHow::Write)
+                    .doing("opening", &path)?;
                 file.set_len(offset).doing("truncating", &path)?;
                 file.sync().doing("syncing", &path)?;
             }
@@ -217,9 +235,18 @@ impl Recovering<'_> {
             .map(|watermark| watermark.synced)
     }
 
-    fn growing(&self, header: SegmentHeader, found: &Found, index: MemoryIndex) -> Result<Segment, Fault> {
+    fn growing(
+        &self,
+        header: SegmentHeader,
+        found: &Found,
+        index: MemoryIndex,
+    ) -> Result<Segment, Fault> {
         let path = self.dir.segment(header.number, SegmentName::Log);
-        let file = self.dir.storage.open(&path, OpenHow::Write).doing("opening", &found.path)?;
+        let file = self
+            .dir
+            .storage
+            .open(&path, OpenHow::Write)
+            .doing("opening", &found.path)?;
         Ok(Segment::growing(self.dir, header, file, path, index))
     }
 
@@ -231,9 +258,14 @@ impl Recovering<'_> {
         index: &MemoryIndex,
     ) -> Result<(), Fault> {
         let salt = Salt::new(&self.dir.meta, header.number);
-        let file = self.dir.storage.open(&found.path, OpenHow::Write).doing("opening", &found.path)?;
+        let file = self
+            .dir
+            .storage
+            .open(&found.path, OpenHow::Write)
+            .doing("opening", &found.path)?;
         let bytes = footer.encode(salt, 0);
-        file.write_at(&[std::io::IoSlice::new(&bytes)], footer.offset).doing("writing", &found.path)?;
+        file.write_at(&[std::io::IoSlice::new(&bytes)], footer.offset)
+            .doing("writing", &found.path)?;
         self.complete(found, header, footer, index)
     }
 
@@ -248,9 +280,13 @@ impl Recovering<'_> {
         let to = self.dir.segment(header.number, SegmentName::Sealed);
         found.file.sync().doing("syncing", &found.path)?;
         crate::background::write_index(self.dir, header.number, index)?;
-        self.dir.storage.rename(&found.path, &to).doing("renaming", &found.path)?;
+        self.dir
+            .storage
+            .rename(&found.path, &to)
+            .doing("renaming", &found.path)?;
         self.sync_dir()?;
-        self.segments.push(Arc::new(Segment::complete(self.dir, header, footer)));
+        self.segments
+            .push(Arc::new(Segment::complete(self.dir, header, footer)));
         Ok(())
     }
 }

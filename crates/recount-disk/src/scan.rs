@@ -34,7 +34,12 @@ pub(crate) struct Scanner<'a> {
 
 impl Scanner<'_> {
     /// Adds the records of the frames from `from` up to `limit` to `index`.
-    pub(crate) fn scan(&self, from: u64, limit: u64, index: &mut MemoryIndex) -> Result<Scan, Fault> {
+    pub(crate) fn scan(
+        &self,
+        from: u64,
+        limit: u64,
+        index: &mut MemoryIndex,
+    ) -> Result<Scan, Fault> {
         let mut scan = Scan {
             end: from.max(SEGMENT_HEADER as u64),
             footer: None,
@@ -84,9 +89,9 @@ impl Scanner<'_> {
             let bytes = record::length(rest)
                 .and_then(|len| rest.get(..len))
                 .ok_or("a record is longer than its frame");
-            let record = bytes.and_then(Record::unchecked).map_err(|what| {
-                Fault::corrupt(self.path, offset + (HEADER + at) as u64, what)
-            })?;
+            let record = bytes
+                .and_then(Record::unchecked)
+                .map_err(|what| Fault::corrupt(self.path, offset + (HEADER + at) as u64, what))?;
             let (terms, names) = record.terms(self.hashes);
             let placed = Placed {
                 offset: (offset as usize + HEADER + at) as u32,
@@ -143,7 +148,8 @@ impl<'a> Window<'a> {
     /// Loads `len` bytes from `offset` on, or as many as there are before the limit; says how many.
     fn load(&mut self, offset: u64, len: usize) -> std::io::Result<usize> {
         let len = len.min((self.limit - offset) as usize);
-        let have = self.start <= offset && offset + len as u64 <= self.start + self.bytes.len() as u64;
+        let have =
+            self.start <= offset && offset + len as u64 <= self.start + self.bytes.len() as u64;
         if !have {
             let want = len.max(CHUNK).min((self.limit - offset) as usize);
             self.bytes.resize(want, 0);

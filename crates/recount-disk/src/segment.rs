@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::dir::StreamDir;
 use crate::error::{Doing, Fault};
-use crate::frame::{FOOTER, Footer, SegmentHeader, Salt};
+use crate::frame::{FOOTER, Footer, Salt, SegmentHeader};
 use crate::index::{FileIndex, MemoryIndex, Postings, Wanted, build};
 use crate::record::{self, Record};
 use crate::scan::Scanner;
@@ -138,8 +138,13 @@ impl Segment {
     fn rebuilt_index(&self, footer: &Footer) -> Result<FileIndex, Fault> {
         let bytes = build(self.number(), &self.scanned(footer)?);
         let path = self.dir.index(self.number());
-        FileIndex::open(Map::Memory(bytes), self.number(), footer.count)
-            .ok_or_else(|| Fault::corrupt(&path, 0, "the rebuilt index does not agree with the segment"))
+        FileIndex::open(Map::Memory(bytes), self.number(), footer.count).ok_or_else(|| {
+            Fault::corrupt(
+                &path,
+                0,
+                "the rebuilt index does not agree with the segment",
+            )
+        })
     }
 
     /// The index of a complete segment, made from its records, every frame of which is checked.
@@ -156,7 +161,11 @@ impl Segment {
         if scan.footer.as_ref() == Some(footer) {
             return Ok(index);
         }
-        Err(Fault::corrupt(&path, scan.end, scan.bad.unwrap_or("records are missing")))
+        Err(Fault::corrupt(
+            &path,
+            scan.end,
+            scan.bad.unwrap_or("records are missing"),
+        ))
     }
 
     pub(crate) fn file(&self) -> Result<(Arc<dyn StorageFile>, PathBuf), Fault> {
@@ -179,7 +188,11 @@ impl Segment {
         let (file, path) = self.file()?;
         let len = footer.offset + FOOTER as u64;
         if file.len().doing("reading", &path)? < len {
-            return Err(Fault::corrupt(&path, len, "the file is shorter than its footer says"));
+            return Err(Fault::corrupt(
+                &path,
+                len,
+                "the file is shorter than its footer says",
+            ));
         }
         let map = file.map(len).doing("mapping", &path)?;
         Ok(self.map.get_or_init(|| map))
@@ -215,7 +228,9 @@ impl Segment {
     fn path(&self) -> PathBuf {
         match &*self.file.lock() {
             Some((_, path)) => path.clone(),
-            None => self.dir.segment(self.number(), crate::dir::SegmentName::Sealed),
+            None => self
+                .dir
+                .segment(self.number(), crate::dir::SegmentName::Sealed),
         }
     }
 }

@@ -6,6 +6,7 @@ use parking_lot::RwLock;
 use recount_core::{EntryId, IdRange};
 use tokio::sync::watch;
 
+use crate::buffers::Buffers;
 use crate::dir::StreamDir;
 use crate::error::Fault;
 use crate::options::DiskOptions;
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     /// What readers see; sending one wakes those who wait.
     pub(crate) snapshots: watch::Sender<Snapshot>,
     pub(crate) tables: RwLock<Tables>,
+    pub(crate) buffers: Buffers,
 }
 
 /// What readers see: fixed once taken, whatever is appended or trimmed afterwards.
@@ -47,7 +49,11 @@ pub(crate) struct Tables {
 
 impl Tables {
     /// Calls `each` with the rows of a session.
-    pub(crate) fn session(&self, hash: u128, mut each: impl FnMut(SessionRow)) -> Result<(), Fault> {
+    pub(crate) fn session(
+        &self,
+        hash: u128,
+        mut each: impl FnMut(SessionRow),
+    ) -> Result<(), Fault> {
         let key = session_key(hash);
         for table in &self.sessions {
             table.find(&key, |row| each(SessionRow::decode(row)))?;
@@ -88,15 +94,21 @@ impl Snapshot {
             return 0..0;
         };
         // A segment's ids lie above its own base and up to the next one's.
-        let from = self.segments.partition_point(|segment| segment.header.base_id < first);
-        let to = self.segments.partition_point(|segment| segment.header.base_id < last);
+        let from = self
+            .segments
+            .partition_point(|segment| segment.header.base_id < first);
+        let to = self
+            .segments
+            .partition_point(|segment| segment.header.base_id < last);
         from.saturating_sub(1)..to
     }
 
     /// The ordinal of the first retained record of the segment at `index`.
     pub(crate) fn first_retained(&self, index: usize) -> u32 {
         let before = self.segments[index].header.base_entries;
-        self.trimmed.saturating_sub(before).min(u64::from(self.count(index))) as u32
+        self.trimmed
+            .saturating_sub(before)
+            .min(u64::from(self.count(index))) as u32
     }
 
     /// The place and ordinal of the entry that is `index`-th of all ever added, from 0.
@@ -114,7 +126,10 @@ impl Snapshot {
         let Some((place, ordinal)) = self.locate(self.trimmed) else {
             return Ok(None);
         };
-        let id = self.segments[place].reader(false)?.record(ordinal)?.entry_id();
+        let id = self.segments[place]
+            .reader(false)?
+            .record(ordinal)?
+            .entry_id();
         Ok(Some(id))
     }
 }

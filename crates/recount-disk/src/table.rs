@@ -15,7 +15,8 @@ pub(crate) use write::{write_ids, write_sessions};
 use crate::bytes::{u32_at, u64_at};
 use crate::error::{Doing, Fault};
 use crate::storage::{Map, OpenHow, Storage};
-use filter::Filter;
+pub(crate) use filter::FilterKey;
+use filter::{Filter, Verified};
 
 const MAGIC: &[u8; 8] = b"RCNTTBL1";
 /// The header takes a block of its own, so that blocks are aligned.
@@ -38,7 +39,12 @@ impl Header {
         let mut bytes = [0; 64];
         bytes[..8].copy_from_slice(MAGIC);
         crate::bytes::put_u32(&mut bytes, 8, self.row_len as u32);
-        for (at, value) in [(16, self.rows), (24, self.ms_min), (32, self.ms_max), (40, self.filter_blocks)] {
+        for (at, value) in [
+            (16, self.rows),
+            (24, self.ms_min),
+            (32, self.ms_max),
+            (40, self.filter_blocks),
+        ] {
             crate::bytes::put_u64(&mut bytes, at, value);
         }
         let crc = crc32c::crc32c(&bytes[..48]);
@@ -85,6 +91,8 @@ pub(crate) struct Table {
     pub(crate) last_segment: u64,
     header: Header,
     bytes: Map,
+    filter_start: usize,
+    verified: Verified,
 }
 
 impl Table {
@@ -101,6 +109,8 @@ impl Table {
             path: path.to_owned(),
             first_segment: segments.0,
             last_segment: segments.1,
+            filter_start: BLOCK + header.blocks() as usize * BLOCK,
+            verified: Verified::none(header.filter_blocks),
             header,
             bytes,
         }))
@@ -116,8 +126,16 @@ impl Table {
     }
 
     /// Calls `found` with every row whose first bytes are `key`, in order.
-    pub(crate) fn find(&self, key: &[u8], mut found: impl FnMut(&[u8])) -> Result<(), Fault> {
-        if self.header.rows == 0 || !self.may_hold(key)? {
+    pub(crate) fn find(&self, key: &[u8], found: impl FnMut(&[u8])) -> Result<(), Fault> {
+        if self.may_hold(&FilterKey::new(key))? {
+            self.find_row(key, found)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Table::find`], without asking the filter first.
+    pub(crate) fn find_row(&self, key: &[u8], mut found: impl FnMut(&[u8])) -> Result<(), Fault> {
+        if self.header.rows == 0 {
             return Ok(());
         }
         // The last block whose first row is below the key, or the first block.
@@ -125,7 +143,11 @@ impl Table {
         while low < high {
             let middle = (low + high).div_ceil(2);
             let first = &self.block(middle)[..key.len()];
-            if first < key { low = middle } else { high = middle - 1 }
+            if first < key {
+                low = middle
+            } else {
+                high = middle - 1
+            }
         }
         // The search trusted unchecked bytes; the blocks it led to must bear it out.
         let mut previous_below = low == 0;
@@ -147,11 +169,21 @@ impl Table {
         Ok(())
     }
 
-    fn may_hold(&self, key: &[u8]) -> Result<bool, Fault> {
-        let start = BLOCK + self.header.blocks() as usize * BLOCK;
-        Filter::new(&self.bytes[start..])
-            .may_hold(key)
-            .ok_or_else(|| Fault::corrupt(&self.path, start as u64, "a block of the filter does not match its checksum"))
+    /// Whether the filter lets a key pass.
+    #[inline]
+    pub(crate) fn may_hold(&self, key: &FilterKey) -> Result<bool, Fault> {
+        let start = self.filter_start;
+        let filter = Filter {
+            bytes: &self.bytes[start..],
+            verified: &self.verified,
+        };
+        filter.may_hold(key).ok_or_else(|| {
+            Fault::corrupt(
+                &self.path,
+                start as u64,
+                "a block of the filter does not match its checksum",
+            )
+        })
     }
 
     fn block(&self, number: u64) -> &[u8] {

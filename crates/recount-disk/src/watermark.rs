@@ -23,7 +23,13 @@ impl Watermark {
     pub(crate) fn encode(&self) -> [u8; WATERMARK_BYTES] {
         let mut bytes = [0; WATERMARK_BYTES];
         bytes[..8].copy_from_slice(MAGIC);
-        let values = [self.segment, self.visible, self.synced, self.generation, self.changes];
+        let values = [
+            self.segment,
+            self.visible,
+            self.synced,
+            self.generation,
+            self.changes,
+        ];
         for (index, value) in values.into_iter().enumerate() {
             put_u64(&mut bytes, 8 + 8 * index, value);
         }

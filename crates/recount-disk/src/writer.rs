@@ -91,7 +91,11 @@ impl Writer {
                 closing = self.take(request);
                 taken += 1;
                 let full = taken >= GROUP_REQUESTS_MAX || self.pending.bytes >= GROUP_BYTES as u64;
-                next = if full || closing.is_some() { None } else { requests.try_recv().ok() };
+                next = if full || closing.is_some() {
+                    None
+                } else {
+                    requests.try_recv().ok()
+                };
             }
             self.flush();
         }
@@ -135,26 +139,46 @@ impl Writer {
             self.stopped = self.background.failure();
         }
         match &self.stopped {
-            Some(reason) => Err(AppendError::Stopped { reason: reason.clone() }),
+            Some(reason) => Err(AppendError::Stopped {
+                reason: reason.clone(),
+            }),
             None => Ok(()),
         }
     }
 
     /// Writes what is pending, makes it as durable as promised, shows it and answers.
     fn flush(&mut self) {
-        let Pending { frames, bytes, replies, before } = std::mem::take(&mut self.pending);
-        let written = if frames.is_empty() { Ok(()) } else { self.write(&frames, bytes, before) };
+        let Pending {
+            frames,
+            bytes,
+            replies,
+            before,
+        } = std::mem::take(&mut self.pending);
+        let written = if frames.is_empty() {
+            Ok(())
+        } else {
+            self.write(&frames, bytes, before)
+        };
         if written.is_ok() && !frames.is_empty() {
             self.publish();
         }
         let durability = self.shared.options.sync.durability();
+        self.shared.buffers.give_back(frames);
         for (reply, outcomes) in replies {
-            let answer = written.clone().map(|()| Receipt { outcomes, durability });
+            let answer = written.clone().map(|()| Receipt {
+                outcomes,
+                durability,
+            });
             drop(reply.send(answer));
         }
     }
 
-    fn write(&mut self, frames: &[Vec<u8>], bytes: u64, before: Option<(EntryId, u64)>) -> Result<(), AppendError> {
+    fn write(
+        &mut self,
+        frames: &[Vec<u8>],
+        bytes: u64,
+        before: Option<(EntryId, u64)>,
+    ) -> Result<(), AppendError> {
         let (file, path) = (Arc::clone(&self.file), self.segment_path());
         let parts: Vec<IoSlice<'_>> = frames.iter().map(|frame| IoSlice::new(frame)).collect();
         if let Err(fault) = file.write_at(&parts, self.end).doing("writing", &path) {
@@ -234,8 +258,14 @@ impl Writer {
     /// Syncs what was only written and ends the background work.
     fn finish(self) -> Result<(), AppendError> {
         let synced = match &self.stopped {
-            Some(reason) => Err(AppendError::Stopped { reason: reason.clone() }),
-            None => self.file.sync().doing("syncing", &self.segment_path()).map_err(AppendError::from),
+            Some(reason) => Err(AppendError::Stopped {
+                reason: reason.clone(),
+            }),
+            None => self
+                .file
+                .sync()
+                .doing("syncing", &self.segment_path())
+                .map_err(AppendError::from),
         };
         let shown = synced.and_then(|()| {
             self.synced.store(self.end, Ordering::Release);
@@ -244,11 +274,15 @@ impl Writer {
         self.background.finish();
         // Free for the next writer before anybody learns that this one is gone.
         drop(self.lock);
-        self.shared.snapshots.send_modify(|snapshot| snapshot.closed = true);
+        self.shared
+            .snapshots
+            .send_modify(|snapshot| snapshot.closed = true);
         shown
     }
 
     fn segment_path(&self) -> std::path::PathBuf {
-        self.shared.dir.segment(self.active.number(), crate::dir::SegmentName::Log)
+        self.shared
+            .dir
+            .segment(self.active.number(), crate::dir::SegmentName::Log)
     }
 }

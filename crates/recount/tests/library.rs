@@ -16,7 +16,7 @@ fn recount() -> Recount {
     let options = MemoryOptions {
         clock: Arc::new(SystemClock),
         limits: Limits::default(),
-        idempotency_window: Duration::from_secs(60),
+        idempotency_window: Duration::from_mins(1),
     };
     Recount::over(Arc::new(MemoryLog::open(&MemoryStream::default(), options)))
 }

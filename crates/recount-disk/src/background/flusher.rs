@@ -108,7 +108,10 @@ impl Flusher {
     }
 
     fn sync(&self, dirty: &Dirty) -> Result<(), Fault> {
-        dirty.file.sync().doing("syncing the active segment in", &self.state.shared.dir.path)?;
+        dirty
+            .file
+            .sync()
+            .doing("syncing the active segment in", &self.state.shared.dir.path)?;
         dirty.synced.fetch_max(dirty.end, Ordering::AcqRel);
         Ok(())
     }

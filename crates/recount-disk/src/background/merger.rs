@@ -70,7 +70,12 @@ fn due(tables: &[Arc<Table>]) -> Option<Vec<Arc<Table>>> {
         .map(<[_]>::to_vec)
 }
 
-fn merge_run(state: &State, kind: TableKind, run: &[Arc<Table>], expired_before: u64) -> Result<(), Fault> {
+fn merge_run(
+    state: &State,
+    kind: TableKind,
+    run: &[Arc<Table>],
+    expired_before: u64,
+) -> Result<(), Fault> {
     let shared = &state.shared;
     let dir = &shared.dir;
     let range = (run[0].first_segment, run[run.len() - 1].last_segment);
@@ -92,7 +97,10 @@ fn merge_run(state: &State, kind: TableKind, run: &[Arc<Table>], expired_before:
 }
 
 fn first_segment(snapshot: &Snapshot) -> u64 {
-    snapshot.segments.first().map_or(0, |segment| segment.number())
+    snapshot
+        .segments
+        .first()
+        .map_or(0, |segment| segment.number())
 }
 
 fn remove(state: &State, tables: &[Arc<Table>]) {

@@ -87,10 +87,16 @@ fn seal(state: &State, segment: &Segment, index: &MemoryIndex) -> Result<(), Fau
 pub(crate) fn write_index(dir: &StreamDir, number: u64, index: &MemoryIndex) -> Result<(), Fault> {
     let path = dir.index(number);
     let temporary = path.with_extension("tmp");
-    let file = dir.storage.open(&temporary, OpenHow::Create).doing("creating", &temporary)?;
+    let file = dir
+        .storage
+        .open(&temporary, OpenHow::Create)
+        .doing("creating", &temporary)?;
     let bytes = build(number, index);
-    file.write_at(&[std::io::IoSlice::new(&bytes)], 0).doing("writing", &temporary)?;
-    dir.storage.rename(&temporary, &path).doing("renaming", &temporary)
+    file.write_at(&[std::io::IoSlice::new(&bytes)], 0)
+        .doing("writing", &temporary)?;
+    dir.storage
+        .rename(&temporary, &path)
+        .doing("renaming", &temporary)
 }
 
 /// Writes and opens the tables of a complete segment.
@@ -106,11 +112,15 @@ pub(crate) fn write_tables(
         timestamp: slot.timestamp,
         entry_id: index.entry_ids[slot.ordinal as usize],
     });
-    let sessions = index.terms.iter().filter(|(_, term)| term.kind == b's').map(|(&hash, term)| SessionRow {
-        hash,
-        segment: number as u32,
-        revision: term.revision,
-    });
+    let sessions = index
+        .terms
+        .iter()
+        .filter(|term| term.kind == b's')
+        .map(|term| SessionRow {
+            hash: term.hash,
+            segment: number as u32,
+            revision: term.revision,
+        });
     let range = (number, number);
     let ids_path = dir.table(TableKind::Ids, range);
     write_ids(&*dir.storage, &ids_path, ids.collect(), sync)?;

@@ -57,7 +57,7 @@ fn sorted_terms(index: &MemoryIndex) -> Vec<(Vec<u8>, &Vec<u32>)> {
     let key = |kind: u8, name: &[u8]| [&[kind], name].concat();
     let named = index
         .terms
-        .values()
+        .iter()
         .map(|term| (key(term.kind, &term.name), &term.ordinals));
     let known = recount_core::EventType::KNOWN
         .iter()

@@ -22,8 +22,10 @@ pub(crate) struct MemoryIndex {
     /// Further records with an id of `event_ids`: those that came after the first was outside the
     /// idempotency window, and copies made by others.
     repeated_ids: HashMap<u128, Vec<IdSlot>, ByHash>,
-    /// Sessions, users and custom types by hash.
-    pub(crate) terms: HashMap<u128, Term, ByHash>,
+    /// Sessions, users and custom types.
+    pub(crate) terms: Vec<Term>,
+    /// Their places in `terms`, by hash.
+    places: HashMap<u128, u32, ByHash>,
     /// Ordinals of each known type, by its code.
     pub(crate) types: [Vec<u32>; EventType::KNOWN.len() + 1],
 }
@@ -38,6 +40,7 @@ pub(crate) struct IdSlot {
 
 /// A session, a user or a custom type.
 pub(crate) struct Term {
+    pub(crate) hash: u128,
     /// `s`, `u` or `t`.
     pub(crate) kind: u8,
     pub(crate) name: Box<[u8]>,
@@ -47,6 +50,17 @@ pub(crate) struct Term {
 }
 
 impl MemoryIndex {
+    /// An empty index with room for about `records`, so that it need not move as it grows.
+    pub(crate) fn with_room(records: u32) -> Self {
+        let records = records as usize;
+        Self {
+            offsets: Vec::with_capacity(records),
+            entry_ids: Vec::with_capacity(records),
+            event_ids: HashMap::with_capacity_and_hasher(records, ByHash::default()),
+            ..Self::default()
+        }
+    }
+
     /// How many records are indexed.
     pub(crate) fn len(&self) -> u32 {
         self.offsets.len() as u32
@@ -54,7 +68,8 @@ impl MemoryIndex {
 
     /// The revision a session has by this segment; none if it does not occur in it.
     pub(crate) fn revision(&self, session: u128) -> Option<u64> {
-        self.terms.get(&session).map(|term| term.revision)
+        let place = *self.places.get(&session)?;
+        Some(self.terms[place as usize].revision)
     }
 
     /// The first record with this event id that was recorded at `from_ms` or later.
@@ -75,7 +90,12 @@ impl MemoryIndex {
     }
 
     /// Adds the next record.
-    pub(crate) fn push(&mut self, record: Placed, terms: &Terms, names: impl FnOnce() -> Names<'static>) {
+    pub(crate) fn push(
+        &mut self,
+        record: Placed,
+        terms: &Terms,
+        names: impl FnOnce() -> Names<'static>,
+    ) {
         let ordinal = self.len();
         self.offsets.push(record.offset);
         self.entry_ids.push(record.entry_id);
@@ -89,7 +109,11 @@ impl MemoryIndex {
                 Entry::Vacant(vacant) => {
                     vacant.insert(slot);
                 }
-                Entry::Occupied(_) => self.repeated_ids.entry(terms.event_id).or_default().push(slot),
+                Entry::Occupied(_) => self
+                    .repeated_ids
+                    .entry(terms.event_id)
+                    .or_default()
+                    .push(slot),
             }
         }
         self.types[usize::from(terms.type_code)].push(ordinal);
@@ -103,35 +127,44 @@ impl MemoryIndex {
         terms: &Terms,
         names: impl FnOnce() -> Names<'static>,
     ) {
-        let known = |index: &Self, hash: u128| hash == 0 || index.terms.contains_key(&hash);
         let hashes = [terms.session, terms.user, terms.custom_type];
-        if !hashes.iter().all(|&hash| known(self, hash)) {
+        let mut places = hashes.map(|hash| self.places.get(&hash).copied());
+        let is_new = |(hash, place): (&u128, &Option<u32>)| *hash != 0 && place.is_none();
+        if hashes.iter().zip(&places).any(is_new) {
             let names = names();
             let names = [names.session, names.user, names.custom_type];
-            for ((kind, hash), name) in [b's', b'u', b't'].into_iter().zip(hashes).zip(names) {
-                if hash != 0 {
-                    self.terms.entry(hash).or_insert_with(|| Term {
-                        kind,
-                        name: name.as_ref().into(),
-                        ordinals: Vec::new(),
-                        revision: 0,
-                    });
+            for (index, kind) in [b's', b'u', b't'].into_iter().enumerate() {
+                if is_new((&hashes[index], &places[index])) {
+                    places[index] = Some(self.add_term(kind, hashes[index], &names[index]));
                 }
             }
         }
-        for hash in hashes {
-            if let Some(term) = self.terms.get_mut(&hash) {
-                term.ordinals.push(ordinal);
-                // Only a session's is ever asked for.
-                term.revision = revision;
-            }
+        for place in places.into_iter().flatten() {
+            let term = &mut self.terms[place as usize];
+            term.ordinals.push(ordinal);
+            // Only a session's is ever asked for.
+            term.revision = revision;
         }
     }
 
+    fn add_term(&mut self, kind: u8, hash: u128, name: &[u8]) -> u32 {
+        let place = self.terms.len() as u32;
+        self.terms.push(Term {
+            hash,
+            kind,
+            name: name.into(),
+            ordinals: Vec::new(),
+            revision: 0,
+        });
+        self.places.insert(hash, place);
+        place
+    }
+
     fn term(&self, hash: u128) -> RoaringBitmap {
-        self.terms
-            .get(&hash)
-            .map_or_else(RoaringBitmap::new, |term| bitmap(&term.ordinals))
+        match self.places.get(&hash) {
+            Some(&place) => bitmap(&self.terms[place as usize].ordinals),
+            None => RoaringBitmap::new(),
+        }
     }
 }
 

@@ -77,7 +77,10 @@ impl Storage for FileSystem {
             other => other?,
         };
         // A shared lock, held for an instant: a writer that starts just now tries again.
-        Ok(!held_by_nobody(flock(&file, FlockOperation::NonBlockingLockShared))?)
+        Ok(!held_by_nobody(flock(
+            &file,
+            FlockOperation::NonBlockingLockShared,
+        ))?)
     }
 }
 

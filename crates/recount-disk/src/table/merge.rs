@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::Table;
 use super::rows::{ID, ID_WIDE, IdRow, SESSION, SessionRow};
 use super::write::Writer;
-use super::Table;
 use crate::error::Fault;
 use crate::storage::Storage;
 
@@ -24,10 +24,23 @@ pub(crate) fn merge(
         return merge_sessions(storage, path, tables, rows_max, first_segment);
     }
     // Expired rows may hold the smallest ms; then the table states a wider range than it needs.
-    let ms_min = tables.iter().map(|table| table.header.ms_min).min().unwrap_or(0);
-    let ms_max = tables.iter().map(|table| table.header.ms_max).max().unwrap_or(0);
+    let ms_min = tables
+        .iter()
+        .map(|table| table.header.ms_min)
+        .min()
+        .unwrap_or(0);
+    let ms_max = tables
+        .iter()
+        .map(|table| table.header.ms_max)
+        .max()
+        .unwrap_or(0);
     let narrow = |ms| {
-        let row = IdRow { hash: 0, content: 0, timestamp: 0, entry_id: recount_core::EntryId::new(ms, 0) };
+        let row = IdRow {
+            hash: 0,
+            content: 0,
+            timestamp: 0,
+            entry_id: recount_core::EntryId::new(ms, 0),
+        };
         row.is_narrow(ms_min)
     };
     let wide = tables.iter().any(|table| table.header.row_len == ID_WIDE) || !narrow(ms_max);
@@ -74,7 +87,10 @@ fn in_order(
     tables: &[&Table],
     mut each: impl FnMut(&Table, &[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut heads = tables.iter().map(|table| Head::new(table)).collect::<Result<Vec<_>, _>>()?;
+    let mut heads = tables
+        .iter()
+        .map(|table| Head::new(table))
+        .collect::<Result<Vec<_>, _>>()?;
     loop {
         let next = heads
             .iter_mut()

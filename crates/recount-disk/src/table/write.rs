@@ -38,7 +38,9 @@ impl<'a> Writer<'a> {
         ms: (u64, u64),
     ) -> Result<Self, Fault> {
         let temporary = path.with_extension("tmp");
-        let file = storage.open(&temporary, OpenHow::Create).doing("creating", &temporary)?;
+        let file = storage
+            .open(&temporary, OpenHow::Create)
+            .doing("creating", &temporary)?;
         let filter_blocks = blocks_for(rows_max);
         Ok(Self {
             storage,
@@ -108,7 +110,9 @@ impl<'a> Writer<'a> {
         if sync {
             self.file.sync().doing("syncing", &self.temporary)?;
         }
-        self.storage.rename(&self.temporary, self.path).doing("renaming", &self.temporary)?;
+        self.storage
+            .rename(&self.temporary, self.path)
+            .doing("renaming", &self.temporary)?;
         match self.path.parent() {
             Some(dir) if sync => self.storage.sync_dir(dir).doing("syncing", dir),
             _ => Ok(()),

@@ -1,23 +1,27 @@
 //! Giving a batch its place: duplicates, conditions, ids and revisions.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use recount_core::{AppendError, Body, EntryId, Event, Outcome, Position, same_content};
 
 use super::Writer;
 use crate::error::Fault;
-use crate::frame::{ALIGN, FrameHeader, HEADER};
+use crate::frame::{ALIGN, FrameHeader, HEADER, add_record};
 use crate::hash::ByHash;
 use crate::index::Placed;
 use crate::prepare::Prepared;
 use crate::record::{self, Record, Terms};
-use crate::table::{IdRow, id_key};
+use crate::table::{IdRow, Table, id_key};
 
 /// What is to become of an event of the batch.
 enum Verdict {
     New,
     /// Its id stands earlier in the batch already.
-    Repeats { first: usize, same: bool },
+    Repeats {
+        first: usize,
+        same: bool,
+    },
     /// Its id was appended before.
     Known(Outcome),
 }
@@ -41,7 +45,10 @@ impl Writer {
             self.check_conditions(&batch, &verdicts)?;
             verdicts
         };
-        if !verdicts.iter().any(|verdict| matches!(verdict, Verdict::New)) {
+        if !verdicts
+            .iter()
+            .any(|verdict| matches!(verdict, Verdict::New))
+        {
             return Ok(outcomes(&verdicts, &[]));
         }
         self.roll_if_full(batch.frame.len())?;
@@ -123,13 +130,26 @@ impl Writer {
     ) -> Result<(), Fault> {
         // Taken after the indexes in memory: what left memory meanwhile is in a table by now.
         let tables = self.shared.tables.read().ids.clone();
-        for table in tables.iter().filter(|table| !table.recorded_before(expired_before)) {
+        let live = |table: &&Arc<Table>| !table.recorded_before(expired_before);
+        for table in tables.iter().filter(live) {
             for (first, prepared) in firsts.iter_mut().zip(&batch.records) {
-                table.find(&id_key(prepared.terms.event_id), |row| {
-                    let IdRow { entry_id, content, timestamp, .. } = table.id(row);
+                if !table.may_hold(&prepared.id_filter_key)? {
+                    continue;
+                }
+                table.find_row(&id_key(prepared.terms.event_id), |row| {
+                    let IdRow {
+                        entry_id,
+                        content,
+                        timestamp,
+                        ..
+                    } = table.id(row);
                     let earlier = first.is_none_or(|first| entry_id < first.entry_id);
                     if entry_id.ms >= expired_before && earlier {
-                        *first = Some(First { entry_id, content, timestamp });
+                        *first = Some(First {
+                            entry_id,
+                            content,
+                            timestamp,
+                        });
                     }
                 })?;
             }
@@ -138,9 +158,19 @@ impl Writer {
     }
 
     /// Whether an event is the same as the one that had its id first.
-    fn compare(&mut self, batch: &Prepared, index: usize, first: First) -> Result<Outcome, AppendError> {
-        let position = Position { partition: 0, entry_id: first.entry_id };
-        let Terms { content, timestamp, .. } = batch.records[index].terms;
+    fn compare(
+        &mut self,
+        batch: &Prepared,
+        index: usize,
+        first: First,
+    ) -> Result<Outcome, AppendError> {
+        let position = Position {
+            partition: 0,
+            entry_id: first.entry_id,
+        };
+        let Terms {
+            content, timestamp, ..
+        } = batch.records[index].terms;
         let times_agree = timestamp == 0 || first.timestamp == 0 || timestamp == first.timestamp;
         if content == first.content && times_agree {
             return Ok(Outcome::Duplicate { position });
@@ -153,7 +183,10 @@ impl Writer {
         Ok(if same {
             Outcome::Duplicate { position }
         } else {
-            Outcome::Conflict { position, first_trimmed }
+            Outcome::Conflict {
+                position,
+                first_trimmed,
+            }
         })
     }
 
@@ -167,7 +200,9 @@ impl Writer {
     }
 
     fn read_event(&self, id: EntryId) -> Result<Option<Event>, Fault> {
-        let place = self.segments.partition_point(|segment| segment.header.base_id < id);
+        let place = self
+            .segments
+            .partition_point(|segment| segment.header.base_id < id);
         let Some(segment) = place.checked_sub(1).map(|place| &self.segments[place]) else {
             return Ok(None);
         };
@@ -188,12 +223,19 @@ impl Writer {
         }))
     }
 
-    fn check_conditions(&mut self, batch: &Prepared, verdicts: &[Verdict]) -> Result<(), AppendError> {
+    fn check_conditions(
+        &mut self,
+        batch: &Prepared,
+        verdicts: &[Verdict],
+    ) -> Result<(), AppendError> {
         if batch.strict
             && let Some((index, first)) = first_conflict(verdicts)
         {
             let id = event_of(batch.record(index)).map(|event| event.id);
-            let first = first.unwrap_or(Position { partition: 0, entry_id: self.next_id()? });
+            let first = first.unwrap_or(Position {
+                partition: 0,
+                entry_id: self.next_id()?,
+            });
             return Err(AppendError::Conflict {
                 index,
                 id: id.unwrap_or_else(recount_core::EventId::generate),
@@ -207,12 +249,16 @@ impl Writer {
             Verdict::Known(outcome) => matches!(outcome, Outcome::Duplicate { .. }),
             Verdict::New | Verdict::Repeats { .. } => false,
         });
-        let actual = self.revision(first.terms.session).map_err(|fault| self.damaged(&fault))?;
+        let actual = self
+            .revision(first.terms.session)
+            .map_err(|fault| self.damaged(&fault))?;
         if all_duplicates || actual == expected {
             return Ok(());
         }
         Err(AppendError::RevisionMismatch {
-            session_id: event_of(batch.record(0)).map(|event| event.session_id).unwrap_or_default(),
+            session_id: event_of(batch.record(0))
+                .map(|event| event.session_id)
+                .unwrap_or_default(),
             expected,
             actual,
         })
@@ -220,19 +266,36 @@ impl Writer {
 
     /// Gives the new events ids and revisions and adds them to the index. What is not new is
     /// taken out of the frame.
-    fn place_new(&mut self, batch: &mut Prepared, verdicts: &[Verdict]) -> Result<Vec<(Position, u64)>, AppendError> {
+    fn place_new(
+        &mut self,
+        batch: &mut Prepared,
+        verdicts: &[Verdict],
+    ) -> Result<Vec<(Position, u64)>, AppendError> {
         let offset = self.end + self.pending.bytes;
-        let mut placed = vec![(Position { partition: 0, entry_id: EntryId::MIN }, 0); verdicts.len()];
-        let count = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::New)).count();
+        let mut placed = vec![
+            (
+                Position {
+                    partition: 0,
+                    entry_id: EntryId::MIN
+                },
+                0
+            );
+            verdicts.len()
+        ];
+        let count = verdicts
+            .iter()
+            .filter(|verdict| matches!(verdict, Verdict::New))
+            .count();
         let mut id = self.first_new_id(count)?;
-        let known_revisions = self.known_revisions(batch, verdicts)?;
-
-        self.pending.before.get_or_insert((self.last_id, self.added));
+        self.pending
+            .before
+            .get_or_insert((self.last_id, self.added));
         let shared = self.index.clone();
         let mut index = shared.write();
         let ordinal = index.len();
         let mut first_id = None;
         let mut end = HEADER;
+        let mut payload = 0;
         for (at, prepared) in batch.records.iter().enumerate() {
             if !matches!(verdicts[at], Verdict::New) {
                 continue;
@@ -242,11 +305,21 @@ impl Writer {
             let revision = match index.revision(session) {
                 _ if session == 0 => 0,
                 Some(revision) => revision + 1,
-                None => known_revisions.get(&session).copied().unwrap_or(0) + 1,
+                None => {
+                    1 + match self.revision_before(session) {
+                        Ok(revision) => revision,
+                        Err(fault) => return Err(self.damaged(&fault)),
+                    }
+                }
             };
-            batch.frame.copy_within(prepared.at..prepared.at + prepared.len, end);
+            if prepared.at != end {
+                batch
+                    .frame
+                    .copy_within(prepared.at..prepared.at + prepared.len, end);
+            }
             let bytes = &mut batch.frame[end..end + prepared.len];
-            record::stamp(bytes, entry_id, revision);
+            record::stamp(bytes, entry_id, revision, prepared.checksum);
+            payload = add_record(payload, bytes);
             let place = Placed {
                 offset: (offset as usize + end) as u32,
                 entry_id,
@@ -257,7 +330,13 @@ impl Writer {
                 Err(_) => unreachable!("a prepared record has the right shape"),
             };
             index.push(place, &prepared.terms, names);
-            placed[at] = (Position { partition: 0, entry_id }, revision);
+            placed[at] = (
+                Position {
+                    partition: 0,
+                    entry_id,
+                },
+                revision,
+            );
             first_id.get_or_insert(entry_id);
             self.last_id = entry_id;
             if let Some(next) = entry_id.next() {
@@ -278,42 +357,20 @@ impl Writer {
             footer: false,
             id: first_id.unwrap_or(EntryId::MIN),
         };
-        header.seal(&mut batch.frame, self.active.salt, offset);
+        header.seal(&mut batch.frame, self.active.salt, offset, payload);
         Ok(placed)
-    }
-
-    /// The revisions of the batch's sessions that the active segment does not know yet.
-    fn known_revisions(
-        &mut self,
-        batch: &Prepared,
-        verdicts: &[Verdict],
-    ) -> Result<HashMap<u128, u64, ByHash>, AppendError> {
-        let mut unknown: Vec<u128> = {
-            let index = self.index.read();
-            batch
-                .records
-                .iter()
-                .zip(verdicts)
-                .filter(|(_, verdict)| matches!(verdict, Verdict::New))
-                .map(|(prepared, _)| prepared.terms.session)
-                .filter(|&session| session != 0 && index.revision(session).is_none())
-                .collect()
-        };
-        unknown.sort_unstable();
-        unknown.dedup();
-        let mut known = HashMap::default();
-        for session in unknown {
-            let revision = self.revision(session).map_err(|fault| self.damaged(&fault))?;
-            known.insert(session, revision);
-        }
-        Ok(known)
     }
 
     /// The revision a session is at; 0 if it does not exist.
     fn revision(&self, session: u128) -> Result<u64, Fault> {
-        if let Some(revision) = self.index.read().revision(session) {
-            return Ok(revision);
+        match self.index.read().revision(session) {
+            Some(revision) => Ok(revision),
+            None => self.revision_before(session),
         }
+    }
+
+    /// The revision a session was at when the active segment began.
+    fn revision_before(&self, session: u128) -> Result<u64, Fault> {
         for index in self.background.frozen().iter().rev() {
             if let Some(revision) = index.read().revision(session) {
                 return Ok(revision);
@@ -325,7 +382,9 @@ impl Writer {
         for table in tables.iter().rev() {
             let mut last = None;
             // Rows are sorted by segment, so the last one is the latest.
-            table.find(&key, |row| last = Some(crate::table::SessionRow::decode(row).revision))?;
+            table.find(&key, |row| {
+                last = Some(crate::table::SessionRow::decode(row).revision)
+            })?;
             if let Some(revision) = last {
                 return Ok(revision);
             }
@@ -337,7 +396,11 @@ impl Writer {
     fn first_new_id(&self, count: usize) -> Result<EntryId, AppendError> {
         let first = self.next_id()?;
         let left = first.ms < u64::MAX || u64::MAX - first.seq >= count as u64 - 1;
-        if left { Ok(first) } else { Err(AppendError::IdsExhausted { last: self.last_id }) }
+        if left {
+            Ok(first)
+        } else {
+            Err(AppendError::IdsExhausted { last: self.last_id })
+        }
     }
 
     fn next_id(&self) -> Result<EntryId, AppendError> {
@@ -345,7 +408,9 @@ impl Writer {
         if now > self.last_id.ms {
             return Ok(EntryId::new(now, 0));
         }
-        self.last_id.next().ok_or(AppendError::IdsExhausted { last: self.last_id })
+        self.last_id
+            .next()
+            .ok_or(AppendError::IdsExhausted { last: self.last_id })
     }
 
     /// Ids recorded before this are outside the idempotency window.
@@ -353,7 +418,8 @@ impl Writer {
         let now = self.shared.options.clock.now_ms().max(self.last_id.ms);
         let window = self.shared.options.idempotency_window.as_millis() as u64;
         // Recorded exactly one window ago is outside.
-        now.saturating_sub(window).saturating_add(u64::from(now >= window))
+        now.saturating_sub(window)
+            .saturating_add(u64::from(now >= window))
     }
 
     /// Damage met while appending: writing stops, and a damaged table is rebuilt at the next opening.
@@ -373,14 +439,17 @@ impl Writer {
 
 /// The first conflicting event of a batch, and where its id was first unless in the batch itself.
 fn first_conflict(verdicts: &[Verdict]) -> Option<(usize, Option<Position>)> {
-    verdicts.iter().enumerate().find_map(|(index, verdict)| match verdict {
-        Verdict::Known(Outcome::Conflict { position, .. }) => Some((index, Some(*position))),
-        Verdict::Repeats { first, same: false } => match &verdicts[*first] {
-            Verdict::Known(outcome) => Some((index, Some(outcome.position()))),
-            _ => Some((index, None)),
-        },
-        _ => None,
-    })
+    verdicts
+        .iter()
+        .enumerate()
+        .find_map(|(index, verdict)| match verdict {
+            Verdict::Known(Outcome::Conflict { position, .. }) => Some((index, Some(*position))),
+            Verdict::Repeats { first, same: false } => match &verdicts[*first] {
+                Verdict::Known(outcome) => Some((index, Some(outcome.position()))),
+                _ => Some((index, None)),
+            },
+            _ => None,
+        })
 }
 
 fn outcomes(verdicts: &[Verdict], placed: &[(Position, u64)]) -> Vec<Outcome> {
@@ -397,7 +466,10 @@ fn outcomes(verdicts: &[Verdict], placed: &[(Position, u64)]) -> Vec<Outcome> {
                 if *same {
                     Outcome::Duplicate { position }
                 } else {
-                    Outcome::Conflict { position, first_trimmed: false }
+                    Outcome::Conflict {
+                        position,
+                        first_trimmed: false,
+                    }
                 }
             }
             Verdict::Known(outcome) => *outcome,

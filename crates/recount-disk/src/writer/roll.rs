@@ -67,9 +67,14 @@ impl Writer {
         let footer = self.footer();
         let bytes = footer.encode(self.active.salt, self.synced.load(Ordering::Acquire));
         let path = dir.segment(self.active.number(), SegmentName::Log);
-        if let Err(fault) = self.file.write_at(&[IoSlice::new(&bytes)], self.end).doing("writing", &path) {
+        if let Err(fault) = self
+            .file
+            .write_at(&[IoSlice::new(&bytes)], self.end)
+            .doing("writing", &path)
+        {
             let back = self.file.set_len(self.end).and_then(|()| {
-                dir.storage.remove(&dir.segment(header.number, SegmentName::Log))
+                dir.storage
+                    .remove(&dir.segment(header.number, SegmentName::Log))
             });
             if let Err(worse) = back.doing("taking back what was written to", &path) {
                 self.stop(&worse);
@@ -80,7 +85,13 @@ impl Writer {
         self.active.set_complete(footer);
         self.background.seal(&self.active, &self.index, &self.file);
         let path = dir.segment(header.number, SegmentName::Log);
-        self.active = Arc::new(Segment::growing(&dir, header, Arc::clone(&file), path, MemoryIndex::default()));
+        self.active = Arc::new(Segment::growing(
+            &dir,
+            header,
+            Arc::clone(&file),
+            path,
+            MemoryIndex::with_room(footer.count),
+        ));
         if let Some(index) = self.active.memory_index() {
             self.index = index;
         }

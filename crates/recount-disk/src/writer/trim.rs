@@ -18,11 +18,17 @@ impl Writer {
     /// whole segments below it are removed in the background.
     pub(super) fn trim(&mut self, request: &TrimRequest) -> Result<TrimReport, TrimError> {
         if let Some(reason) = &self.stopped {
-            return Err(TrimError::Stopped { reason: reason.clone() });
+            return Err(TrimError::Stopped {
+                reason: reason.clone(),
+            });
         }
         let snapshot = self.snapshot();
         let exact = self.target(&snapshot, request.limit)?;
-        let target = if request.exact { exact } else { segment_start(&snapshot, exact) };
+        let target = if request.exact {
+            exact
+        } else {
+            segment_start(&snapshot, exact)
+        };
         let target = target.clamp(self.trimmed, self.added);
         let removed = target - self.trimmed;
         if removed > 0 && !request.dry_run {
@@ -30,7 +36,11 @@ impl Writer {
         }
         let after = Snapshot {
             trimmed: target,
-            ..if request.dry_run { snapshot } else { self.snapshot() }
+            ..if request.dry_run {
+                snapshot
+            } else {
+                self.snapshot()
+            }
         };
         Ok(TrimReport {
             removed,
@@ -77,7 +87,8 @@ impl Writer {
 
         self.trimmed = target;
         let gone = &self.segments[..keep];
-        self.background.remove(gone.iter().map(|segment| segment.number()).collect());
+        self.background
+            .remove(gone.iter().map(|segment| segment.number()).collect());
         self.segments = Arc::new(self.segments[keep..].to_vec());
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.write_watermark()?;
@@ -106,7 +117,9 @@ fn entries_below(snapshot: &Snapshot, id: EntryId) -> Result<u64, Fault> {
         return Ok(0);
     };
     let segment = &snapshot.segments[place];
-    let ordinal = segment.reader(false)?.lower_bound(id, snapshot.count(place))?;
+    let ordinal = segment
+        .reader(false)?
+        .lower_bound(id, snapshot.count(place))?;
     Ok(segment.header.base_entries + u64::from(ordinal))
 }
 

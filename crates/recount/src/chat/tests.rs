@@ -17,6 +17,7 @@ fn convert(run: Value) -> Vec<Event> {
     events(run, 0, start()).unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "each test makes its own")]
 fn messages(list: Value) -> Vec<Event> {
     convert(json!({ "session_id": "s", "messages": list }))
 }

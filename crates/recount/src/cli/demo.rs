@@ -27,6 +27,7 @@ const STREAM: &str = "demo:events";
 /// Needs no server. The events go to the stream demo:events in a temporary directory, which is kept
 /// to be looked at, or to --dir or --url.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Record into this directory and keep it
     #[arg(long, value_name = "PATH", conflicts_with = "url")]
@@ -40,6 +41,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
     speed: f64,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  recount demo
+  recount demo --seed 7 --dir demo-data";
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let settings = place(args.dir, settings)?;

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use recount::{AppendError, InvalidEvent, OpenError, ReadError};
+use recount_disk::OpenError as DiskError;
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
@@ -92,9 +93,15 @@ impl From<InvalidEvent> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
+        let message = error.to_string();
         match error {
-            OpenError::Url(error) => Self::usage(error.to_string()),
-            error => Self::new(error.to_string()),
+            OpenError::Url(_) | OpenError::Disk(DiskError::StreamName { .. }) => {
+                Self::usage(message)
+            }
+            OpenError::Disk(DiskError::Locked { .. }) => Self::new(message).hint(
+                "tail, events, info and export only read, and work beside the process that writes",
+            ),
+            _ => Self::new(message),
         }
     }
 }

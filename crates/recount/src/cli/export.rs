@@ -37,7 +37,7 @@ Examples:
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let log = settings.open_read_only().await?;
-    let progress = progress(&log, settings).await?;
+    let progress = progress(&log, args.select.is_everything(), settings).await?;
     let written = match &args.output {
         None => {
             let mut output = Output::new();
@@ -83,15 +83,23 @@ async fn write(
     Ok(written)
 }
 
-/// A bar on standard error where that is a terminal, out of all that the log holds.
-async fn progress(log: &Recount, settings: &Settings) -> Result<ProgressBar> {
+/// What is shown on standard error where that is a terminal: a bar if the whole log is written, a
+/// counter if nobody knows how much will be found.
+async fn progress(log: &Recount, everything: bool, settings: &Settings) -> Result<ProgressBar> {
     if settings.quiet() || !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
-    let length = log.info().await?.length();
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos} events {per_sec} {elapsed}");
-    Ok(match style {
+    let (length, template) = if everything {
+        let length = log.info().await?.length();
+        (
+            Some(length),
+            "{wide_bar} {human_pos} of {human_len} events {elapsed}",
+        )
+    } else {
+        (None, "{spinner} {human_pos} events {elapsed}")
+    };
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    Ok(match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     })

@@ -29,6 +29,8 @@ pub(crate) struct Lines {
 
 /// The longest of the known types: `search.performed`.
 const TYPE_WIDTH: usize = 16;
+/// What is to be left for what happened.
+const TEXT_WIDTH_MIN: usize = 20;
 /// Where the date and the time of day stand in a printed timestamp.
 const DATE: Range<usize> = 0..10;
 const TIME: Range<usize> = 11..23;
@@ -68,28 +70,31 @@ impl Lines {
             Body::Undecodable(entry) => ("(undecodable)", "", "", entry.reason.clone()),
         };
         let name = self.column(name, TYPE_WIDTH + 8);
-        let session = self.column(session, self.share(5));
+        let session = self.column(session, self.share(6));
         let user = self.column(user, self.share(8));
         let grown = |before: usize, text: &str| before.max(text.width());
         self.id_width = grown(self.id_width, &id);
         self.session_width = grown(self.session_width, &session);
         self.user_width = grown(self.user_width, &user);
 
-        let columns = [
+        let mut columns = vec![
             (time, Style::new().dimmed()),
             (pad(&id, self.id_width), Style::new().dimmed()),
             (pad(&name, TYPE_WIDTH), type_style(recorded)),
             (pad(&session, self.session_width), Style::new().cyan()),
             (pad(&user, self.user_width), Style::new()),
         ];
-        let text = one_line(&text);
-        let text = match self.width {
-            Some(width) => {
-                let taken: usize = columns.iter().map(|(text, _)| text.width() + 1).sum();
-                fit(&text, width.saturating_sub(taken))
-            }
-            None => text,
+        let room = |columns: &[(String, Style)]| {
+            let taken: usize = columns.iter().map(|(text, _)| text.width() + 1).sum();
+            self.width
+                .map_or(usize::MAX, |width| width.saturating_sub(taken))
         };
+        // Of what a narrow terminal has no room for, the user is missed least: it is the session's.
+        if room(&columns) < TEXT_WIDTH_MIN {
+            columns.pop();
+        }
+        let text = one_line(&text);
+        let text = fit(&text, room(&columns));
         let mut line = head;
         for (column, style) in columns {
             line.push_str(&self.styled(&column, style));
@@ -195,18 +200,17 @@ mod tests {
     fn on_a_terminal_lines_fit_and_the_date_stands_once() {
         let mut lines = Lines::new(false, Some(80));
         let first = lines.format(&recorded(0, EventType::MessageAdded, "s1", HELLO));
-        let second = lines.format(&recorded(
-            1,
-            EventType::ToolCalled,
-            "a-session-with-a-long-name",
-            r#"{"tool":"search","arguments":{"q":"x"}}"#,
-        ));
+        let call = r#"{"tool":"search","arguments":{"q":"something"}}"#;
+        let second = lines.format(&recorded(1, EventType::ToolCalled, "a-long-name", call));
+        let long = "a-session-with-a-long-name";
+        let third = lines.format(&recorded(2, EventType::ToolCalled, long, call));
         assert_eq!(
-            format!("{first}\n{second}"),
+            format!("{first}\n{second}\n{third}"),
             "\
 -- 2026-01-02 UTC
 10:00:05.123 1526919030474-0 message.added    s1 ada user: \"Hello there, how ar…
-10:00:05.123 1526919030474-1 tool.called      a-session-with-… ada search({\"q\":…"
+10:00:05.123 1526919030474-1 tool.called      a-long-name search({\"q\":\"somethin…
+10:00:05.123 1526919030474-2 tool.called      a-session-wi… search({\"q\":\"someth…"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -29,7 +29,14 @@ impl Output {
 
 /// The width of the terminal that standard output is; none where it is not one.
 pub(crate) fn terminal_width() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+    const WIDTH_IF_UNKNOWN: usize = 80;
+    let stdout = io::stdout();
+    stdout
+        .is_terminal()
+        .then(|| match terminal_size::terminal_size_of(stdout) {
+            Some((width, _)) => usize::from(width.0),
+            None => WIDTH_IF_UNKNOWN,
+        })
 }
 
 /// `text` on one line and without anything that a terminal would obey: what was recorded is data.

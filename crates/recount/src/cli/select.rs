@@ -56,6 +56,12 @@ pub(super) struct SelectArgs {
     until: Option<Moment>,
 }
 
+/// From the smallest to the greatest id there can be.
+const RANGE_OF_ALL: IdRange = IdRange {
+    start: Bound::Included(EntryId::MIN),
+    end: Bound::Included(EntryId::MAX),
+};
+
 impl SelectArgs {
     /// The query for what is selected and recorded up to `last`. What is recorded meanwhile is
     /// left out, else a command beside a busy writer would never end.
@@ -64,6 +70,15 @@ impl SelectArgs {
             range: ReadRange::new(self.ids(last)),
             filter: self.filter.into(),
         }
+    }
+
+    /// Whether nothing was left out.
+    pub(super) fn is_everything(&self) -> bool {
+        let filter = &self.filter;
+        filter.session.is_none()
+            && filter.user.is_none()
+            && filter.types.is_empty()
+            && self.ids(EntryId::MAX) == RANGE_OF_ALL
     }
 
     fn ids(&self, last: EntryId) -> IdRange {
@@ -131,5 +146,17 @@ mod tests {
         );
         assert_eq!(ids(&["--since", "2026-01-02", "--end", "7"]), "nothing");
         assert_eq!(ids(&["--until", "1960-01-02"]), "nothing");
+    }
+
+    #[test]
+    fn everything_is_what_no_flag_narrows() {
+        let everything = |args: &[&str]| {
+            let args = ["test"].iter().chain(args);
+            Cli::try_parse_from(args).unwrap().select.is_everything()
+        };
+        assert!(everything(&[]));
+        assert!(everything(&["--start", "-", "--end", "+"]));
+        assert!(!everything(&["--type", "t"]));
+        assert!(!everything(&["--until", "2026-01-02"]));
     }
 }

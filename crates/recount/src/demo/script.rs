@@ -137,9 +137,9 @@ impl Script {
         let id = format!("call-{}", self.calls);
         let data = json!({ "tool": tool, "arguments": arguments, "call_id": id });
         self.add(EventType::ToolCalled, data, None);
-        let took = self.pass(60, 380);
+        let passed = self.pass(60, 380);
         let data = json!({ "tool": tool, "call_id": id, "result": result });
-        self.add(EventType::ToolReturned, data, Some(took));
+        self.add(EventType::ToolReturned, data, Some(passed));
         id
     }
 

@@ -1,6 +1,8 @@
 //! Whatever is wrong with the input, the error says what, where and what to do.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
 
 use super::support::{SESSION, Sandbox};
 
@@ -181,5 +183,41 @@ fn a_place_where_nothing_can_be_created() {
         sandbox
             .run(&args)
             .assert_refused(1, &["error: ", "file/data"]);
+    }
+}
+
+#[test]
+fn a_second_writer_is_refused_and_told_who_the_first_is() {
+    let sandbox = Sandbox::new();
+    let mut first = sandbox
+        .command(&["publish", "--quiet"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = first.stdin.take().unwrap();
+    stdin.write_all(SESSION.as_bytes()).unwrap();
+    let answers = BufReader::new(first.stdout.take().unwrap()).lines();
+    assert_eq!(answers.take(6).count(), 6);
+
+    let pid = format!("process {}", first.id());
+    sandbox
+        .run(&EVENT)
+        .assert_refused(1, &["is being written by", &pid, "hint: tail, events"]);
+    let beside = sandbox.run(&["events", "--count"]);
+    assert_eq!(beside.stdout, "6\n", "{}", beside.stderr);
+
+    drop(stdin);
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    assert_eq!(sandbox.run(&EVENT).code, Some(0));
+}
+
+#[test]
+fn a_stream_name_that_is_none() {
+    let sandbox = Sandbox::new();
+    for name in ["", "a\u{1b}b"] {
+        let args: Vec<_> = EVENT.into_iter().chain(["--stream", name]).collect();
+        sandbox
+            .run(&args)
+            .assert_refused(2, &["cannot name a stream"]);
     }
 }

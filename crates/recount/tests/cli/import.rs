@@ -98,11 +98,11 @@ fn calls_and_results_pair_and_the_run_stands_at_both_ends() {
 #[test]
 fn a_list_lines_and_objects_over_lines_are_the_same_runs() {
     let runs: Vec<Value> = serde_json::from_str(&fs::read_to_string(RUNS).unwrap()).unwrap();
-    let lines: String = runs.iter().map(|run| format!("{run}\n\n")).collect();
-    let objects: String = runs.iter().map(|run| format!("{run:#}\n")).collect();
+    let lines: Vec<_> = runs.iter().map(Value::to_string).collect();
+    let objects: Vec<_> = runs.iter().map(|run| format!("{run:#}")).collect();
     let sandbox = Sandbox::new();
     let events = summary(&sandbox.run(&["import", RUNS, "--json"]))["events"].clone();
-    for input in [lines, objects] {
+    for input in [lines.join("\n\n"), objects.join("\n")] {
         let again = summary(&import(&sandbox, &["-"], &input));
         assert_eq!(again["already_there"], events);
         assert_eq!(again["added"], 0);
@@ -138,11 +138,8 @@ fn an_interrupted_import_goes_on_where_it_was() {
     let sandbox = Sandbox::new();
     sandbox.run(&["import", RUNS]);
     let original = export(&sandbox, &[]);
-    let half: String = original
-        .lines()
-        .take(7)
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let half: Vec<_> = original.lines().take(7).collect();
+    let half = half.join("\n");
     let elsewhere = ["-", "--url", "disk:elsewhere"];
     assert_eq!(summary(&import(&sandbox, &elsewhere, &half))["added"], 7);
     let rest = summary(&import(&sandbox, &elsewhere, &original));

@@ -185,6 +185,20 @@ pub async fn known_event_ids_are_copied_all_the_same<E: Engine>(setup: Setup<E>)
     assert_eq!(receipt.expect("the copies succeed").appended(), 2);
     let log = setup.reopen(log).await;
     assert_eq!(event_ids(&read_all(&*log).await), ["e", "e", "e"]);
+
+    // The first of them is the one that later events are compared with.
+    let position = at(id(0, 0));
+    let again = append(&*log, event("e", "s")).await;
+    assert_eq!(again, [Outcome::Duplicate { position }]);
+    let other = append(&*log, event("e", "other")).await;
+    let first_trimmed = false;
+    assert_eq!(
+        other,
+        [Outcome::Conflict {
+            position,
+            first_trimmed
+        }]
+    );
 }
 
 pub async fn appends_go_on_above_copies<E: Engine>(setup: Setup<E>) {

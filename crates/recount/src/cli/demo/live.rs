@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use recount::demo::Step;
-use recount::{EntryId, EventId, Recorded, Recount, StartFrom};
+use recount::{EntryId, EventId, Outcome, Recorded, Recount, StartFrom};
 
 use super::paint::Paint;
 use crate::cli::error::{Failure, Result};
@@ -40,18 +40,18 @@ pub(super) async fn show(
     let events = steps.len();
     let widths = Widths::of(&steps);
     let published = Published::default();
-    let mut publisher = tokio::spawn(publish(log.clone(), steps, published.clone()));
+    let mut recording = tokio::spawn(publish(log.clone(), steps, published.clone()));
 
-    let mut seen = Shown {
+    let mut so_far = Shown {
         first: EntryId::MAX,
         last: EntryId::MIN,
         delays: Vec::with_capacity(events),
     };
     let mut running = true;
-    while seen.delays.len() < events {
+    while so_far.delays.len() < events {
         let recorded = tokio::select! {
             recorded = tail.next() => recorded?,
-            ended = &mut publisher, if running => {
+            ended = &mut recording, if running => {
                 running = false;
                 ended.map_err(|error| Failure::new(format!("recording: {error}")))??;
                 continue;
@@ -61,16 +61,16 @@ pub(super) async fn show(
         let Some(delay) = delay(&published, &recorded) else {
             continue;
         };
-        seen.first = seen.first.min(recorded.position.entry_id);
-        seen.last = seen.last.max(recorded.position.entry_id);
-        seen.delays.push(delay);
-        let since = recorded.position.entry_id.ms - seen.first.ms;
+        so_far.first = so_far.first.min(recorded.position.entry_id);
+        so_far.last = so_far.last.max(recorded.position.entry_id);
+        so_far.delays.push(delay);
+        let since = recorded.position.entry_id.ms - so_far.first.ms;
         let before = format!("{:6.3}", since as f64 / 1000.0);
         output.line(paint.event(&before, &recorded, &widths.columns(&recorded)))?;
         output.flush()?;
     }
-    seen.delays.sort_unstable();
-    Ok(seen)
+    so_far.delays.sort_unstable();
+    Ok(so_far)
 }
 
 /// Records each event at its time.
@@ -83,7 +83,12 @@ async fn publish(log: Recount, steps: Vec<Step>, published: Published) -> Result
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id, Instant::now());
-        log.record(step.event).await?;
+        let outcome = log.record(step.event).await?;
+        if !matches!(outcome, Outcome::Appended { .. }) {
+            return Err(Failure::new(
+                "this very demo is in the log already: run it again with another --seed",
+            ));
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use siphasher::sip::SipHasher13;
 use crate::cli::error::Result;
 
 /// Event ids kept in memory at most, but for a single session that has more.
-const IDS_MAX: usize = 200_000;
+const IDS_MAX: usize = 50_000;
 
 /// Looks up which events are there. Sessions are read once and kept while there is room.
 pub(super) struct Held {
