@@ -19,6 +19,8 @@ pub(crate) struct Prepared {
     pub(crate) expected_revision: Option<u64>,
     /// Whether the entry ids are given, and duplicates no matter.
     pub(crate) with_ids: bool,
+    /// The last segment whose table of event ids was asked.
+    pub(crate) tables_asked: u64,
 }
 
 /// One record of a prepared batch.
@@ -30,8 +32,8 @@ pub(crate) struct PreparedRecord {
     pub(crate) terms: Terms,
     /// Checksum of all but what the writer decides.
     pub(crate) checksum: u32,
-    /// What the filters of the id tables are asked.
-    pub(crate) id_filter_key: FilterKey,
+    /// Whether one of the tables asked so far may hold the event id.
+    pub(crate) maybe_in_tables: bool,
     /// The id given by the caller.
     pub(crate) given: Option<EntryId>,
 }
@@ -53,7 +55,28 @@ impl Prepared {
             strict: false,
             expected_revision: None,
             with_ids: false,
+            tables_asked: 0,
         }
+    }
+
+    /// Asks the filters of the id tables there are, so that the writer need only ask those that come
+    /// until it is this batch's turn. Table by table: the look-ups of a batch in one table overlap.
+    fn ask_tables(&mut self, shared: &Shared) {
+        let tables = shared.tables.read().ids.clone();
+        let keys: Vec<FilterKey> = self
+            .records
+            .iter()
+            .map(|record| FilterKey::new(&id_key(record.terms.event_id)))
+            .collect();
+        for table in &tables {
+            for (record, key) in self.records.iter_mut().zip(&keys) {
+                // Damage is the writer's to deal with, when it looks closer.
+                if table.may_span(record.terms.id_prefix) {
+                    record.maybe_in_tables |= table.may_hold(key).unwrap_or(true);
+                }
+            }
+        }
+        self.tables_asked = tables.last().map_or(0, |table| table.last_segment);
     }
 
     fn push(&mut self, at: usize, hashes: &Hashes, given: Option<EntryId>) {
@@ -67,7 +90,7 @@ impl Prepared {
         self.records.push(PreparedRecord {
             at,
             len,
-            id_filter_key: FilterKey::new(&id_key(terms.event_id)),
+            maybe_in_tables: false,
             terms,
             checksum,
             given,
@@ -102,6 +125,7 @@ pub(crate) fn events(batch: &Batch, shared: &Shared) -> Result<Prepared, AppendE
         record::write_event(&mut prepared.frame, event);
         prepared.push(at, hashes, None);
     }
+    prepared.ask_tables(shared);
     Ok(prepared)
 }
 

@@ -10,6 +10,7 @@ use recount_core::{
 
 use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
 use crate::hash::Hashes;
+use crate::table::id_prefix;
 
 /// Bytes before a record's texts.
 pub(crate) const FIXED: usize = 56;
@@ -36,6 +37,8 @@ const KIND_EVENT: u8 = 1;
 pub(crate) struct Terms {
     /// Hash of the event id; 0 for an undecodable entry.
     pub(crate) event_id: u128,
+    /// The beginning of the event id.
+    pub(crate) id_prefix: u128,
     /// Hash of the content without timestamp and id.
     pub(crate) content: u64,
     /// Hash of the given timestamp, 0 if it was filled in.
@@ -214,6 +217,7 @@ impl<'a> Record<'a> {
         let [id, session, user, ..] = texts;
         let terms = Terms {
             event_id: hashes.event_id(id),
+            id_prefix: id_prefix(id),
             // All but the timestamp and what the writer decides.
             content: {
                 let [_, optional, kind, _, v0, v1, v2, v3] = array_at(self.0, KIND);
@@ -330,6 +334,7 @@ impl Names<'_> {
 impl Terms {
     const NONE: Self = Self {
         event_id: 0,
+        id_prefix: 0,
         content: 0,
         timestamp: 0,
         session: 0,

@@ -9,16 +9,18 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub(crate) use merge::merge;
-pub(crate) use rows::{IdRow, SessionRow, id_key, session_key};
+pub(crate) use rows::{IdBounds, IdRow, SessionRow, id_key, id_prefix, session_key};
 pub(crate) use write::{write_ids, write_sessions};
 
-use crate::bytes::{u32_at, u64_at};
+use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
 use crate::error::{Doing, Fault};
 use crate::storage::{Map, OpenHow, Storage};
 pub(crate) use filter::FilterKey;
 use filter::{Filter, Verified};
 
 const MAGIC: &[u8; 8] = b"RCNTTBL1";
+/// Bytes of the header that mean something.
+const HEADER: usize = 96;
 /// The header takes a block of its own, so that blocks are aligned.
 const BLOCK: usize = 4096;
 /// What a block holds besides its checksum.
@@ -29,41 +31,48 @@ const BLOCK_DATA: usize = BLOCK - 4;
 struct Header {
     row_len: usize,
     rows: u64,
-    ms_min: u64,
-    ms_max: u64,
+    bounds: IdBounds,
     filter_blocks: u64,
 }
 
 impl Header {
-    fn encode(&self) -> [u8; 64] {
-        let mut bytes = [0; 64];
+    fn encode(&self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(MAGIC);
-        crate::bytes::put_u32(&mut bytes, 8, self.row_len as u32);
+        put_u32(&mut bytes, 8, self.row_len as u32);
+        let IdBounds { ms, prefix } = self.bounds;
         for (at, value) in [
             (16, self.rows),
-            (24, self.ms_min),
-            (32, self.ms_max),
+            (24, ms.0),
+            (32, ms.1),
             (40, self.filter_blocks),
         ] {
-            crate::bytes::put_u64(&mut bytes, at, value);
+            put_u64(&mut bytes, at, value);
         }
-        let crc = crc32c::crc32c(&bytes[..48]);
-        crate::bytes::put_u32(&mut bytes, 48, crc);
+        bytes[48..64].copy_from_slice(&prefix.0.to_be_bytes());
+        bytes[64..80].copy_from_slice(&prefix.1.to_be_bytes());
+        let crc = crc32c::crc32c(&bytes[..80]);
+        put_u32(&mut bytes, 80, crc);
         bytes
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() < BLOCK
             || &bytes[..8] != MAGIC
-            || crc32c::crc32c(&bytes[..48]) != u32_at(bytes, 48)
+            || crc32c::crc32c(&bytes[..80]) != u32_at(bytes, 80)
         {
             return None;
         }
         let header = Self {
             row_len: u32_at(bytes, 8) as usize,
             rows: u64_at(bytes, 16),
-            ms_min: u64_at(bytes, 24),
-            ms_max: u64_at(bytes, 32),
+            bounds: IdBounds {
+                ms: (u64_at(bytes, 24), u64_at(bytes, 32)),
+                prefix: (
+                    u128::from_be_bytes(array_at(bytes, 48)),
+                    u128::from_be_bytes(array_at(bytes, 64)),
+                ),
+            },
             filter_blocks: u64_at(bytes, 40),
         };
         let known = [rows::ID, rows::ID_WIDE, rows::SESSION].contains(&header.row_len);
@@ -120,22 +129,19 @@ impl Table {
         &self.path
     }
 
+    /// Whether an id with this prefix can be in the table.
+    pub(crate) fn may_span(&self, prefix: u128) -> bool {
+        (self.header.bounds.prefix.0..=self.header.bounds.prefix.1).contains(&prefix)
+    }
+
     /// Whether every id in it was recorded before `ms`.
     pub(crate) fn recorded_before(&self, ms: u64) -> bool {
-        self.header.ms_max < ms
+        self.header.bounds.ms.1 < ms
     }
 
     /// Calls `found` with every row whose first bytes are `key`, in order.
-    pub(crate) fn find(&self, key: &[u8], found: impl FnMut(&[u8])) -> Result<(), Fault> {
-        if self.may_hold(&FilterKey::new(key))? {
-            self.find_row(key, found)?;
-        }
-        Ok(())
-    }
-
-    /// As [`Table::find`], without asking the filter first.
-    pub(crate) fn find_row(&self, key: &[u8], mut found: impl FnMut(&[u8])) -> Result<(), Fault> {
-        if self.header.rows == 0 {
+    pub(crate) fn find(&self, key: &[u8], mut found: impl FnMut(&[u8])) -> Result<(), Fault> {
+        if self.header.rows == 0 || !self.may_hold(&FilterKey::new(key))? {
             return Ok(());
         }
         // The last block whose first row is below the key, or the first block.
@@ -208,6 +214,6 @@ impl Table {
 
     /// The rows as event ids.
     pub(crate) fn id(&self, row: &[u8]) -> IdRow {
-        IdRow::decode(row, self.header.ms_min)
+        IdRow::decode(row, self.header.bounds.ms.0)
     }
 }

@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use super::State;
 use crate::dir::SegmentName;
 use crate::error::{Doing, Fault};
+use crate::options::SyncMode;
 use crate::storage::StorageFile;
 
 /// What was written to the active segment and not synced.
@@ -25,7 +26,13 @@ pub(super) struct Flusher {
     state: Arc<State>,
     todo: Mutex<Todo>,
     wake: Condvar,
+    /// How many complete segments may wait to be synced until the log is closed.
+    seals_left_alone: usize,
 }
+
+/// In mode `os` the operating system is left to write complete segments in its own time, up to this
+/// many: after a crash, those are read whole at the next opening.
+const SEALS_LEFT_TO_THE_SYSTEM: usize = 32;
 
 #[derive(Default)]
 struct Todo {
@@ -44,10 +51,15 @@ enum Work {
 
 impl Flusher {
     pub(super) fn new(state: Arc<State>) -> Self {
+        let seals_left_alone = match state.shared.options.sync {
+            SyncMode::Os => SEALS_LEFT_TO_THE_SYSTEM,
+            SyncMode::Always | SyncMode::Interval(_) => 0,
+        };
         Self {
             state,
             todo: Mutex::default(),
             wake: Condvar::new(),
+            seals_left_alone,
         }
     }
 
@@ -88,7 +100,8 @@ impl Flusher {
     fn next(&self) -> Work {
         let mut todo = self.todo.lock();
         loop {
-            if let Some((number, file)) = todo.seals.pop_front() {
+            let due = todo.closing || todo.seals.len() > self.seals_left_alone;
+            if due && let Some((number, file)) = todo.seals.pop_front() {
                 return Work::Seal(number, file);
             }
             if todo.closing {

@@ -123,7 +123,13 @@ pub(crate) fn write_tables(
         });
     let range = (number, number);
     let ids_path = dir.table(TableKind::Ids, range);
-    write_ids(&*dir.storage, &ids_path, ids.collect(), sync)?;
+    write_ids(
+        &*dir.storage,
+        &ids_path,
+        ids.collect(),
+        index.id_bounds,
+        sync,
+    )?;
     let sessions_path = dir.table(TableKind::Sessions, range);
     write_sessions(&*dir.storage, &sessions_path, sessions.collect(), sync)?;
     let open = |path: &std::path::Path| {

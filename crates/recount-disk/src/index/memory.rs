@@ -9,9 +9,9 @@ use roaring::RoaringBitmap;
 use super::{Postings, WantedType};
 use crate::hash::ByHash;
 use crate::record::{Names, Terms};
+use crate::table::IdBounds;
 
 /// Grows with its segment, so it is bounded by the segment's size.
-#[derive(Default)]
 pub(crate) struct MemoryIndex {
     /// Where each record is in the segment, by ordinal.
     pub(crate) offsets: Vec<u32>,
@@ -22,6 +22,8 @@ pub(crate) struct MemoryIndex {
     /// Further records with an id of `event_ids`: those that came after the first was outside the
     /// idempotency window, and copies made by others.
     repeated_ids: HashMap<u128, Vec<IdSlot>, ByHash>,
+    /// Between what the event ids lie.
+    pub(crate) id_bounds: IdBounds,
     /// Sessions, users and custom types.
     pub(crate) terms: Vec<Term>,
     /// Their places in `terms`, by hash.
@@ -57,7 +59,11 @@ impl MemoryIndex {
             offsets: Vec::with_capacity(records),
             entry_ids: Vec::with_capacity(records),
             event_ids: HashMap::with_capacity_and_hasher(records, ByHash::default()),
-            ..Self::default()
+            repeated_ids: HashMap::default(),
+            id_bounds: IdBounds::NONE,
+            terms: Vec::new(),
+            places: HashMap::default(),
+            types: Default::default(),
         }
     }
 
@@ -100,6 +106,7 @@ impl MemoryIndex {
         self.offsets.push(record.offset);
         self.entry_ids.push(record.entry_id);
         if terms.event_id != 0 {
+            self.id_bounds.add(record.entry_id.ms, terms.id_prefix);
             let slot = IdSlot {
                 content: terms.content,
                 timestamp: terms.timestamp,
@@ -165,6 +172,12 @@ impl MemoryIndex {
             Some(&place) => bitmap(&self.terms[place as usize].ordinals),
             None => RoaringBitmap::new(),
         }
+    }
+}
+
+impl Default for MemoryIndex {
+    fn default() -> Self {
+        Self::with_room(0)
     }
 }
 

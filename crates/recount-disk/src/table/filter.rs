@@ -7,8 +7,8 @@ use crate::bytes::{put_u32, u32_at, u64_at};
 /// Bytes of a block: 480 bits and their checksum.
 pub(super) const BLOCK: usize = 64;
 const BITS: u32 = 480;
-/// About 1 in 200 keys that are not there passes.
-const BITS_PER_KEY: u64 = 12;
+/// About 1 in 600 keys that are not there passes.
+const BITS_PER_KEY: u64 = 16;
 
 /// How many blocks `keys` keys need.
 pub(super) fn blocks_for(keys: u64) -> u64 {
@@ -128,7 +128,7 @@ mod tests {
         let passes = |n: &u32| filter.may_hold(&FilterKey::new(&key(*n))) == Some(true);
         assert!((0..keys).all(|n| passes(&n)));
         let wrong = (keys..2 * keys).filter(passes).count();
-        assert!(wrong < 400, "{wrong} of {keys} absent keys pass");
+        assert!(wrong < 80, "{wrong} of {keys} absent keys pass");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Table;
-use super::rows::{ID, ID_WIDE, IdRow, SESSION, SessionRow};
+use super::rows::{ID, ID_WIDE, IdBounds, SESSION, SessionRow};
 use super::write::Writer;
 use crate::error::Fault;
 use crate::storage::Storage;
@@ -23,29 +23,16 @@ pub(crate) fn merge(
     if tables.iter().any(|table| table.header.row_len == SESSION) {
         return merge_sessions(storage, path, tables, rows_max, first_segment);
     }
-    // Expired rows may hold the smallest ms; then the table states a wider range than it needs.
-    let ms_min = tables
-        .iter()
-        .map(|table| table.header.ms_min)
-        .min()
-        .unwrap_or(0);
-    let ms_max = tables
-        .iter()
-        .map(|table| table.header.ms_max)
-        .max()
-        .unwrap_or(0);
-    let narrow = |ms| {
-        let row = IdRow {
-            hash: 0,
-            content: 0,
-            timestamp: 0,
-            entry_id: recount_core::EntryId::new(ms, 0),
-        };
-        row.is_narrow(ms_min)
-    };
-    let wide = tables.iter().any(|table| table.header.row_len == ID_WIDE) || !narrow(ms_max);
+    // Rows that are left out may have set the bounds, which are then wider than need be.
+    let mut bounds = IdBounds::NONE;
+    for table in tables {
+        bounds.include(&table.header.bounds);
+    }
+    let ms_min = bounds.ms.0;
+    // A sequence that needs a wide row made its table wide; so can the distance in time.
+    let wide = tables.iter().any(|table| table.header.row_len == ID_WIDE) || !bounds.is_narrow();
     let row_len = if wide { ID_WIDE } else { ID };
-    let mut writer = Writer::create(storage, path, row_len, rows_max, (ms_min, ms_max))?;
+    let mut writer = Writer::create(storage, path, row_len, rows_max, bounds)?;
     in_order(tables, |table, row| {
         let row = table.id(row);
         if row.entry_id.ms < expired_before_ms {
@@ -63,7 +50,7 @@ fn merge_sessions(
     rows_max: u64,
     first_segment: u64,
 ) -> Result<(), Fault> {
-    let mut writer = Writer::create(storage, path, SESSION, rows_max, (0, 0))?;
+    let mut writer = Writer::create(storage, path, SESSION, rows_max, IdBounds::NONE)?;
     let mut held: Option<SessionRow> = None;
     in_order(tables, |_, row| {
         let row = SessionRow::decode(row);

@@ -11,6 +11,54 @@ pub(super) const SESSION: usize = 28;
 const NARROW_MS: u64 = (1 << 40) - 1;
 const NARROW_SEQ: u64 = u32::MAX as u64;
 
+/// Between what the event ids of a table lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IdBounds {
+    /// The smallest and the greatest ms of their entry ids.
+    pub(crate) ms: (u64, u64),
+    /// The smallest and the greatest of their first sixteen bytes, see [`id_prefix`].
+    pub(crate) prefix: (u128, u128),
+}
+
+impl IdBounds {
+    /// The bounds of nothing.
+    pub(crate) const NONE: Self = Self {
+        ms: (u64::MAX, 0),
+        prefix: (u128::MAX, 0),
+    };
+
+    /// Makes room for an id.
+    pub(crate) fn add(&mut self, ms: u64, prefix: u128) {
+        self.include(&Self {
+            ms: (ms, ms),
+            prefix: (prefix, prefix),
+        });
+    }
+
+    /// Whether milliseconds within the bounds fit into narrow rows.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.ms.1.saturating_sub(self.ms.0) <= NARROW_MS
+    }
+
+    /// Makes room for all that `other` has.
+    pub(crate) fn include(&mut self, other: &Self) {
+        self.ms = (self.ms.0.min(other.ms.0), self.ms.1.max(other.ms.1));
+        self.prefix = (
+            self.prefix.0.min(other.prefix.0),
+            self.prefix.1.max(other.prefix.1),
+        );
+    }
+}
+
+/// The first sixteen bytes of an event id, zeros behind a shorter one, as a number that sorts like
+/// the text. Ids that begin with the time, as UUIDv7 do, are thus told from older ones at once.
+pub(crate) fn id_prefix(id: &[u8]) -> u128 {
+    let mut prefix = [0; 16];
+    let len = id.len().min(16);
+    prefix[..len].copy_from_slice(&id[..len]);
+    u128::from_be_bytes(prefix)
+}
+
 /// An event id that was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IdRow {

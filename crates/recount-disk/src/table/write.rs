@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::filter::{Building, blocks_for};
-use super::rows::{ID, ID_WIDE, IdRow, SESSION, SessionRow};
-use super::{BLOCK, BLOCK_DATA, Header};
+use super::rows::{ID, ID_WIDE, IdBounds, IdRow, SESSION, SessionRow};
+use super::{BLOCK, BLOCK_DATA, HEADER, Header};
 use crate::error::{Doing, Fault};
 use crate::storage::{OpenHow, Storage, StorageFile};
 
@@ -35,7 +35,7 @@ impl<'a> Writer<'a> {
         path: &'a Path,
         row_len: usize,
         rows_max: u64,
-        ms: (u64, u64),
+        bounds: IdBounds,
     ) -> Result<Self, Fault> {
         let temporary = path.with_extension("tmp");
         let file = storage
@@ -50,8 +50,7 @@ impl<'a> Writer<'a> {
             header: Header {
                 row_len,
                 rows: 0,
-                ms_min: ms.0,
-                ms_max: ms.1,
+                bounds,
                 filter_blocks,
             },
             key_len: if row_len == SESSION { 16 } else { 10 },
@@ -102,7 +101,7 @@ impl<'a> Writer<'a> {
         }
         self.flush()?;
         let mut head = [0; BLOCK];
-        head[..64].copy_from_slice(&self.header.encode());
+        head[..HEADER].copy_from_slice(&self.header.encode());
         self.file
             .write_at(&[IoSlice::new(&self.filter.finish())], self.offset)
             .and_then(|()| self.file.write_at(&[IoSlice::new(&head)], 0))
@@ -125,14 +124,14 @@ pub(crate) fn write_ids(
     storage: &dyn Storage,
     path: &Path,
     mut rows: Vec<IdRow>,
+    bounds: IdBounds,
     sync: bool,
 ) -> Result<(), Fault> {
     rows.sort_unstable_by_key(|row| (row.hash, row.entry_id));
-    let ms_min = rows.iter().map(|row| row.entry_id.ms).min().unwrap_or(0);
-    let ms_max = rows.iter().map(|row| row.entry_id.ms).max().unwrap_or(0);
+    let ms_min = bounds.ms.0;
     let wide = !rows.iter().all(|row| row.is_narrow(ms_min));
     let row_len = if wide { ID_WIDE } else { ID };
-    let mut writer = Writer::create(storage, path, row_len, rows.len() as u64, (ms_min, ms_max))?;
+    let mut writer = Writer::create(storage, path, row_len, rows.len() as u64, bounds)?;
     for row in rows {
         writer.push(|out| row.encode(wide, ms_min, out))?;
     }
@@ -147,7 +146,7 @@ pub(crate) fn write_sessions(
     sync: bool,
 ) -> Result<(), Fault> {
     rows.sort_unstable_by_key(|row| (row.hash, row.segment));
-    let mut writer = Writer::create(storage, path, SESSION, rows.len() as u64, (0, 0))?;
+    let mut writer = Writer::create(storage, path, SESSION, rows.len() as u64, IdBounds::NONE)?;
     for row in rows {
         writer.push(|out| row.encode(out))?;
     }

@@ -121,7 +121,8 @@ impl Writer {
         firsts
     }
 
-    /// Table by table, so that the look-ups of a batch in one table overlap.
+    /// Looks closer where a filter let an id pass when the batch was prepared, and asks the tables
+    /// that came since.
     fn firsts_in_tables(
         &self,
         batch: &Prepared,
@@ -130,13 +131,19 @@ impl Writer {
     ) -> Result<(), Fault> {
         // Taken after the indexes in memory: what left memory meanwhile is in a table by now.
         let tables = self.shared.tables.read().ids.clone();
-        let live = |table: &&Arc<Table>| !table.recorded_before(expired_before);
-        for table in tables.iter().filter(live) {
-            for (first, prepared) in firsts.iter_mut().zip(&batch.records) {
-                if !table.may_hold(&prepared.id_filter_key)? {
+        let any_maybe = batch.records.iter().any(|record| record.maybe_in_tables);
+        let to_ask = |table: &&Arc<Table>| {
+            !table.recorded_before(expired_before)
+                && (any_maybe || table.last_segment > batch.tables_asked)
+        };
+        for table in tables.iter().filter(to_ask) {
+            let is_new = table.last_segment > batch.tables_asked;
+            for (first, record) in firsts.iter_mut().zip(&batch.records) {
+                let asked = is_new || record.maybe_in_tables;
+                if !asked || !table.may_span(record.terms.id_prefix) {
                     continue;
                 }
-                table.find_row(&id_key(prepared.terms.event_id), |row| {
+                table.find(&id_key(record.terms.event_id), |row| {
                     let IdRow {
                         entry_id,
                         content,
