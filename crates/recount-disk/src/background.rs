@@ -6,6 +6,7 @@
 
 mod flusher;
 mod merger;
+mod reserve;
 mod sealer;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use std::thread::{Builder, JoinHandle};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
+pub(crate) use reserve::Reserved;
 pub(crate) use sealer::{write_index, write_tables};
 
 use crate::error::{Doing, Fault};
@@ -174,6 +176,19 @@ impl Background {
                 every,
             });
         }
+    }
+
+    /// Notes how full the active segment is, so that there is room for the next one in time.
+    pub(crate) fn filled(&self, end: u64, segment: u64, next_segment: u64) {
+        let wanted = reserve::wanted(end, segment, next_segment);
+        if wanted > 0 {
+            self.flusher.want_room(wanted, next_segment);
+        }
+    }
+
+    /// The file reserved for the next segment, if there is one.
+    pub(crate) fn take_reserved(&self) -> Option<Reserved> {
+        self.flusher.take_reserved()
     }
 
     /// Ends the helpers when they have done what they were given.

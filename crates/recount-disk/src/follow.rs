@@ -162,6 +162,7 @@ impl Follower {
     /// Reads floor and tables, and forgets trimmed segments.
     fn read_directory(&self, state: &mut State) -> Result<(), Fault> {
         let dir = &self.shared.dir;
+        state.torn = None;
         state.floor = load::floor(dir)?;
         let floor = state.floor.segment;
         state.segments.retain(|segment| segment.number() >= floor);
@@ -234,8 +235,9 @@ impl Follower {
             if living.is_some() || synced > scan.end {
                 return Err(Fault::corrupt(&path, scan.end, what));
             }
-            state.torn = Some((limit, scan.end));
         }
+        // A torn end or reserved room: not to be read again before something is written.
+        state.torn = Some((limit, scan.end));
         Ok(false)
     }
 

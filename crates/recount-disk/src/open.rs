@@ -23,7 +23,6 @@ use crate::recover::{Recovered, recover};
 use crate::segment::Segment;
 use crate::shared::{Shared, Snapshot, Tables};
 use crate::storage::{Lock, OpenHow, Storage};
-use crate::watermark::Watermark;
 use crate::writer::{Pending, Request, Writer, create_segment};
 
 /// Requests that may wait for the writer.
@@ -132,13 +131,13 @@ impl Opening<'_> {
             active,
             recovery,
         } = recover(dir, &numbers, before.as_ref())?;
-        let (added, last_id) = position_after(&segments, active.as_ref());
+        let (added, last_id) = position_after(&segments, active.as_ref().map(|(active, _)| active));
         let now = self.options.clock.now_ms().max(last_id.ms);
         let window = self.options.idempotency_window.as_millis() as u64;
         let tables = self.tables(&segments, now.saturating_sub(window))?;
 
         let sync = self.options.sync != SyncMode::Os;
-        let active = match active {
+        let (active, end) = match active {
             Some(active) => active,
             None => {
                 let header = SegmentHeader {
@@ -151,20 +150,28 @@ impl Opening<'_> {
                 };
                 let file = create_segment(dir, &header, sync)?;
                 let path = dir.segment(header.number, SegmentName::Log);
-                Segment::growing(dir, header, file, path, MemoryIndex::default())
+                let active = Segment::growing(dir, header, file, path, MemoryIndex::default());
+                (active, SEGMENT_HEADER as u64)
             }
         };
         let active = Arc::new(active);
         segments.push(Arc::clone(&active));
-        self.start(
+        let ready = Ready {
             lock,
-            Arc::new(segments),
+            segments: Arc::new(segments),
             active,
+            end,
             tables,
-            (floor.trimmed, last_id),
-            before,
+            trimmed: floor.trimmed,
+            last_id,
+            generation: before.map_or(0, |before| before.generation) + 1,
+        };
+        let (shared, requests) = self.start(ready)?;
+        Ok(Opened {
+            shared,
+            requests,
             recovery,
-        )
+        })
     }
 
     /// Removes what nobody needs; if that fails it is tried again at the next opening.
@@ -268,22 +275,26 @@ impl Opening<'_> {
         Ok(tables)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn start(
-        self,
-        lock: Box<dyn Lock>,
-        segments: Arc<Vec<Arc<Segment>>>,
-        active: Arc<Segment>,
-        tables: Tables,
-        (trimmed, last_id): (u64, EntryId),
-        before: Option<Watermark>,
-        recovery: Option<Recovery>,
-    ) -> Result<Opened, OpenError> {
+    /// Starts the writer on what was found.
+    fn start(self, ready: Ready) -> Result<(Arc<Shared>, mpsc::Sender<Request>), OpenError> {
+        let Ready {
+            lock,
+            segments,
+            active,
+            end,
+            tables,
+            trimmed,
+            last_id,
+            generation,
+        } = ready;
         let dir = Arc::clone(&self.dir);
         let (file, path) = active.file()?;
-        let end = file.len().doing("reading", &path)?;
-        // What stands in the active segment now was synced by recovery, or is synced here.
+        // What stands in the active segment now was synced by recovery, or is synced here; so are the
+        // names, which a process that was killed may have left unsynced.
         file.sync().doing("syncing", &path)?;
+        dir.storage
+            .sync_dir(&dir.path)
+            .doing("syncing", &dir.path)?;
         let index = active.memory_index().unwrap_or_default();
         let visible = index.read().len();
         let added = active.header.base_entries + u64::from(visible);
@@ -318,14 +329,14 @@ impl Opening<'_> {
             active,
             file,
             index,
-            end: end.max(SEGMENT_HEADER as u64),
+            end,
             synced: Arc::new(AtomicU64::new(end)),
             segments,
             last_id,
             added,
             trimmed,
             watermark,
-            generation: before.map_or(0, |before| before.generation) + 1,
+            generation,
             changes,
             stopped: None,
             pending: Pending::default(),
@@ -337,12 +348,21 @@ impl Opening<'_> {
             .name("recount-write".into())
             .spawn(move || writer.run(queue))
             .doing("starting a thread for", &dir.path)?;
-        Ok(Opened {
-            shared,
-            requests,
-            recovery,
-        })
+        Ok((shared, requests))
     }
+}
+
+/// What was found, ready to be written to.
+struct Ready {
+    lock: Box<dyn Lock>,
+    segments: Arc<Vec<Arc<Segment>>>,
+    active: Arc<Segment>,
+    /// Where the next frame goes.
+    end: u64,
+    tables: Tables,
+    trimmed: u64,
+    last_id: EntryId,
+    generation: u64,
 }
 
 /// How many entries were added, and the greatest id, by what the segments hold.

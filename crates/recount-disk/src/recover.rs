@@ -4,25 +4,28 @@
 //! it. Whether a hole is the unsynced tail or damage is decided by evidence: every frame says
 //! how far the segment was on stable storage when it was written.
 
+use std::io::IoSlice;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::dir::{SegmentName, StreamDir};
 use crate::error::{Doing, Fault, Recovery};
-use crate::frame::{Footer, SEGMENT_HEADER, Salt, SegmentHeader};
+use crate::frame::{FOOTER, Footer, SEGMENT_HEADER, Salt, SegmentHeader};
 use crate::index::MemoryIndex;
 use crate::load::{self, Found};
 use crate::open::save;
 use crate::scan::{Scan, Scanner};
 use crate::segment::Segment;
-use crate::storage::{OpenHow, read_exact};
+use crate::storage::{OpenHow, StorageFile, read_exact};
 use crate::watermark::Watermark;
 
 /// What is left after recovery.
 pub(crate) struct Recovered {
     /// The complete segments.
     pub(crate) segments: Vec<Arc<Segment>>,
-    /// The one to go on in; none if a new one is to be begun.
-    pub(crate) active: Option<Segment>,
+    /// The one to go on in, and from where; none if a new one is to be begun.
+    pub(crate) active: Option<(Segment, u64)>,
     pub(crate) recovery: Option<Recovery>,
 }
 
@@ -50,8 +53,8 @@ pub(crate) fn recover(
                 recovering.push(segment)?;
             }
             SegmentName::Log => {
-                if let Some(growing) = recovering.log(number, &later)? {
-                    active = Some(growing);
+                if let Went::End(growing) = recovering.log(number, &later)? {
+                    active = growing;
                     break;
                 }
             }
@@ -62,6 +65,14 @@ pub(crate) fn recover(
         active,
         recovery: recovering.recovery,
     })
+}
+
+/// What became of a segment that was not known to be whole.
+enum Went {
+    /// It is complete, and has joined the others.
+    Complete,
+    /// The log ends here: in this segment, at this offset, or else before it.
+    End(Option<(Segment, u64)>),
 }
 
 struct Recovering<'a> {
@@ -89,9 +100,8 @@ impl Recovering<'_> {
         }
     }
 
-    /// Reads a segment that may not be whole. Returns it if it is the one to go on in; if it is
-    /// complete it joins the others.
-    fn log(&mut self, number: u64, later: &[u64]) -> Result<Option<Segment>, Fault> {
+    /// Reads a segment that may not be whole.
+    fn log(&mut self, number: u64, later: &[u64]) -> Result<Went, Fault> {
         let found = load::look_at(self.dir, number)?;
         let next = match later.first() {
             Some(&next) => Some(load::look_at(self.dir, next)?),
@@ -109,39 +119,36 @@ impl Recovering<'_> {
             Err(what) => {
                 self.refuse_if_synced(&scanner, &found, next.as_ref(), 0, 0, what)?;
                 self.cut(&found, number, 0, later)?;
-                return Ok(None);
+                return Ok(Went::End(None));
             }
         };
         self.check_follows(&header)?;
         let mut index = MemoryIndex::default();
         let scan = scanner.scan(0, found.len, &mut index)?;
         if let Some(footer) = scan.footer {
-            return self.complete(&found, header, footer, &index).map(|()| None);
+            return self.complete(&found, header, footer, &index, scan.synced);
         }
-        if scan.bad.is_none() {
-            // Whole frames up to the end, no footer: complete if another segment goes on from here.
-            let footer = footer_of(&index, &scan);
-            match &next {
-                Some(Found {
-                    header: Ok(next), ..
-                }) if load::continues(&header, &footer, next) => {
-                    return self
-                        .add_footer(&found, header, footer, &index)
-                        .map(|()| None);
-                }
-                None => {
-                    self.note_missing(&found, number, scan.end);
-                    return Ok(Some(self.growing(header, &found, index)?));
-                }
-                Some(_) => {}
-            }
+        // Another segment goes on where the whole frames end. All that can be missing or torn is the
+        // footer, which is not synced before the next segment begins.
+        let footer = footer_of(&index, &scan);
+        if let Some(Found {
+            header: Ok(next), ..
+        }) = &next
+            && load::continues(&header, &footer, next)
+        {
+            self.write_footer(&found, number, &footer)?;
+            return self.complete(&found, header, footer, &index, scan.synced);
+        }
+        if scan.bad.is_none() && next.is_none() {
+            self.note_missing(&found, number, scan.end);
+            return self.go_on(header, &found, index, &scan);
         }
         let what = scan
             .bad
             .unwrap_or("records are missing before the next segment");
         self.refuse_if_synced(&scanner, &found, next.as_ref(), scan.end, scan.synced, what)?;
         self.cut(&found, number, scan.end, later)?;
-        Ok(Some(self.growing(header, &found, index)?))
+        self.go_on(header, &found, index, &scan)
     }
 
     /// Fails if there is evidence that what is damaged at `offset` was on stable storage.
@@ -173,12 +180,17 @@ impl Recovering<'_> {
             let len = file.len().doing("reading", &path)?;
             let bytes =
                 read_exact(&*file, offset, (len - offset) as usize).doing("reading", &path)?;
-            // A header alone says nothing that is not known.
+            // Reserved room is nothing to keep, and a header alone says nothing that is not known.
+            let used = bytes
+                .iter()
+                .rposition(|&byte| byte != 0)
+                .map_or(0, |at| at + 1);
+            let bytes = &bytes[..used];
             if bytes.is_empty() || (offset == 0 && len <= SEGMENT_HEADER as u64) {
                 continue;
             }
             let aside = self.dir.lost(number, offset);
-            save(&*self.dir.storage, &aside, &bytes)?;
+            save(&*self.dir.storage, &aside, bytes)?;
             saved_bytes += bytes.len() as u64;
             saved_to.push(aside.display().to_string());
         }
@@ -188,11 +200,7 @@ impl Recovering<'_> {
             if offset == 0 {
                 self.dir.storage.remove(&path).doing("removing", &path)?;
             } else {
-                let file = self
-                    .dir
-                    .storage
-                    .open(&path, OpenHow::Write)
-                    .doing("opening", &path)?;
+                let file = self.open_to_write(&path)?;
                 file.set_len(offset).doing("truncating", &path)?;
                 file.sync().doing("syncing", &path)?;
             }
@@ -235,38 +243,58 @@ impl Recovering<'_> {
             .map(|watermark| watermark.synced)
     }
 
-    fn growing(
+    /// Makes a segment the one that is written from now on.
+    fn go_on(
         &self,
         header: SegmentHeader,
         found: &Found,
         index: MemoryIndex,
-    ) -> Result<Segment, Fault> {
-        let path = self.dir.segment(header.number, SegmentName::Log);
-        let file = self
-            .dir
-            .storage
-            .open(&path, OpenHow::Write)
-            .doing("opening", &found.path)?;
-        Ok(Segment::growing(self.dir, header, file, path, index))
+        scan: &Scan,
+    ) -> Result<Went, Fault> {
+        let by_watermark = self
+            .watermark
+            .filter(|watermark| watermark.segment == header.number)
+            .map_or(0, |watermark| watermark.synced);
+        let path = found.path.clone();
+        let file = self.open_to_write(&path)?;
+        self.make_stable(&*file, &path, scan.synced.max(by_watermark)..scan.end)?;
+        let segment = Segment::growing(self.dir, header, file, path, index);
+        Ok(Went::End(Some((segment, scan.end))))
     }
 
-    fn add_footer(
-        &mut self,
-        found: &Found,
-        header: SegmentHeader,
-        footer: Footer,
-        index: &MemoryIndex,
-    ) -> Result<(), Fault> {
-        let salt = Salt::new(&self.dir.meta, header.number);
-        let file = self
-            .dir
-            .storage
-            .open(&found.path, OpenHow::Write)
-            .doing("opening", &found.path)?;
+    fn write_footer(&self, found: &Found, number: u64, footer: &Footer) -> Result<(), Fault> {
+        let salt = Salt::new(&self.dir.meta, number);
+        let path = &found.path;
+        let file = self.open_to_write(path)?;
         let bytes = footer.encode(salt, 0);
-        file.write_at(&[std::io::IoSlice::new(&bytes)], footer.offset)
-            .doing("writing", &found.path)?;
-        self.complete(found, header, footer, index)
+        file.write_at(&[IoSlice::new(&bytes)], footer.offset)
+            .doing("writing", path)
+    }
+
+    /// Puts part of a segment on stable storage.
+    ///
+    /// What was read may be in the system's memory alone, and a sync that failed in an earlier process
+    /// may have made the system forget that: no later sync would write it. So it is written again.
+    fn make_stable(
+        &self,
+        file: &dyn StorageFile,
+        path: &Path,
+        range: Range<u64>,
+    ) -> Result<(), Fault> {
+        let mut at = range.start;
+        while at < range.end {
+            let len = (range.end - at).min(1 << 20);
+            let bytes = read_exact(file, at, len as usize).doing("reading", path)?;
+            file.write_at(&[IoSlice::new(&bytes)], at)
+                .doing("writing", path)?;
+            at += len;
+        }
+        file.sync().doing("syncing", path)
+    }
+
+    fn open_to_write(&self, path: &Path) -> Result<Arc<dyn StorageFile>, Fault> {
+        let storage = &self.dir.storage;
+        storage.open(path, OpenHow::Write).doing("opening", path)
     }
 
     /// Puts a complete segment on stable storage and gives it its final name.
@@ -276,9 +304,16 @@ impl Recovering<'_> {
         header: SegmentHeader,
         footer: Footer,
         index: &MemoryIndex,
-    ) -> Result<(), Fault> {
+        synced: u64,
+    ) -> Result<Went, Fault> {
         let to = self.dir.segment(header.number, SegmentName::Sealed);
-        found.file.sync().doing("syncing", &found.path)?;
+        let end = footer.offset + FOOTER as u64;
+        let file = self.open_to_write(&found.path)?;
+        // Reserved room may still stand behind the footer, or part of a torn one.
+        if file.len().doing("reading", &found.path)? > end {
+            file.set_len(end).doing("truncating", &found.path)?;
+        }
+        self.make_stable(&*file, &found.path, synced..end)?;
         crate::background::write_index(self.dir, header.number, index)?;
         self.dir
             .storage
@@ -287,7 +322,7 @@ impl Recovering<'_> {
         self.sync_dir()?;
         self.segments
             .push(Arc::new(Segment::complete(self.dir, header, footer)));
-        Ok(())
+        Ok(Went::Complete)
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Scan {
     /// The end of the last whole frame, the footer not counted.
     pub(crate) end: u64,
     pub(crate) footer: Option<Footer>,
-    /// Why the bytes at `end` are no frame; none if nothing is there or the footer is.
+    /// Why the bytes at `end` are no frame; none if nothing but zeros is there, or the footer.
     pub(crate) bad: Option<&'static str>,
     /// The highest offset that a frame read so far says was on stable storage.
     pub(crate) synced: u64,
@@ -51,7 +51,11 @@ impl Scanner<'_> {
             let bytes = window.frame(scan.end).doing("reading", self.path)?;
             match FrameHeader::check(bytes, self.salt, scan.end) {
                 Err(what) => {
-                    scan.bad = Some(what);
+                    // Room reserved for frames to come is no damage.
+                    let begins = &bytes[..bytes.len().min(HEADER)];
+                    if !is_zero(begins) || !self.is_zero_to_end(scan.end)? {
+                        scan.bad = Some(what);
+                    }
                     break;
                 }
                 Ok(header) if header.footer => {
@@ -104,6 +108,24 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    fn is_zero_to_end(&self, from: u64) -> Result<bool, Fault> {
+        let mut chunk = vec![0; CHUNK];
+        let mut at = from;
+        loop {
+            let read = self
+                .file
+                .read_at(&mut chunk, at)
+                .doing("reading", self.path)?;
+            if !is_zero(&chunk[..read]) {
+                return Ok(false);
+            }
+            at += read as u64;
+            if read < CHUNK {
+                return Ok(true);
+            }
+        }
+    }
+
     /// The highest offset that a valid frame anywhere behind `from` says was on stable storage.
     ///
     /// After a power failure, pages behind a hole may be there: a frame among them knows what had
@@ -125,6 +147,10 @@ impl Scanner<'_> {
         }
         Ok(synced)
     }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
 }
 
 /// A part of a file in memory.

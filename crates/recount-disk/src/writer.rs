@@ -191,6 +191,9 @@ impl Writer {
                 return Err(self.stop(&fault));
             }
             self.synced.store(self.end, Ordering::Release);
+            let number = self.active.number();
+            let (size, next) = (self.segment_bytes(number), self.segment_bytes(number + 1));
+            self.background.filled(self.end, size, next);
         } else {
             self.background.written(&self.file, &self.synced, self.end);
         }
@@ -262,8 +265,8 @@ impl Writer {
                 reason: reason.clone(),
             }),
             None => self
-                .file
-                .sync()
+                .cut_reserved_room()
+                .and_then(|()| self.file.sync())
                 .doing("syncing", &self.segment_path())
                 .map_err(AppendError::from),
         };
@@ -278,6 +281,14 @@ impl Writer {
             .snapshots
             .send_modify(|snapshot| snapshot.closed = true);
         shown
+    }
+
+    /// Gives back the zeros behind the last frame.
+    fn cut_reserved_room(&self) -> std::io::Result<()> {
+        if self.file.len()? > self.end {
+            self.file.set_len(self.end)?;
+        }
+        Ok(())
     }
 
     fn segment_path(&self) -> std::path::PathBuf {

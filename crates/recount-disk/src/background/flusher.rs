@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::State;
+use super::reserve::Reserved;
 use crate::dir::SegmentName;
 use crate::error::{Doing, Fault};
 use crate::options::SyncMode;
@@ -40,12 +41,26 @@ struct Todo {
     /// When the dirty segment is to be synced.
     due: Option<Instant>,
     seals: VecDeque<(u64, Arc<dyn StorageFile>)>,
+    /// How much of the next segment is to be reserved, and how large it will be.
+    room_wanted: (u64, u64),
+    /// What is reserved; nothing while it is being extended.
+    reserved: Option<Reserved>,
+    /// Set when reserving failed, until the next segment begins.
+    no_room: bool,
     closing: bool,
+}
+
+impl Todo {
+    fn lacks_room(&self) -> bool {
+        let reserved = self.reserved.as_ref().map_or(0, Reserved::len);
+        !self.no_room && reserved < self.room_wanted.0
+    }
 }
 
 enum Work {
     Seal(u64, Arc<dyn StorageFile>),
     Sync(Dirty),
+    Reserve(Option<Reserved>, u64),
     End,
 }
 
@@ -78,6 +93,23 @@ impl Flusher {
         self.wake.notify_one();
     }
 
+    /// Asks for room in the next segment's file, which will take `segment_bytes`.
+    pub(super) fn want_room(&self, wanted: u64, segment_bytes: u64) {
+        let mut todo = self.todo.lock();
+        todo.room_wanted = (wanted, segment_bytes);
+        if todo.lacks_room() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The file reserved for the next segment, if there is one.
+    pub(super) fn take_reserved(&self) -> Option<Reserved> {
+        let mut todo = self.todo.lock();
+        todo.room_wanted = (0, 0);
+        todo.no_room = false;
+        todo.reserved.take()
+    }
+
     pub(super) fn close(&self) {
         self.todo.lock().closing = true;
         self.wake.notify_one();
@@ -90,6 +122,10 @@ impl Flusher {
                 Work::End => return,
                 Work::Seal(number, file) => self.sync_and_rename(number, &*file),
                 Work::Sync(dirty) => self.sync(&dirty),
+                Work::Reserve(reserved, segment_bytes) => {
+                    self.reserve(reserved, segment_bytes);
+                    Ok(())
+                }
             };
             if let Err(fault) = done {
                 self.state.fail(&fault);
@@ -105,7 +141,14 @@ impl Flusher {
                 return Work::Seal(number, file);
             }
             if todo.closing {
+                if let Some(reserved) = todo.reserved.take() {
+                    self.discard(reserved);
+                }
                 return Work::End;
+            }
+            if todo.lacks_room() {
+                let (_, segment_bytes) = todo.room_wanted;
+                return Work::Reserve(todo.reserved.take(), segment_bytes);
             }
             match todo.due {
                 None => self.wake.wait(&mut todo),
@@ -118,6 +161,37 @@ impl Flusher {
                 Some(due) => drop(self.wake.wait_until(&mut todo, due)),
             }
         }
+    }
+
+    /// Extends what is reserved. Not having room is no failure: the next segment grows instead.
+    fn reserve(&self, reserved: Option<Reserved>, segment_bytes: u64) {
+        let dir = &self.state.shared.dir;
+        let extended = match reserved {
+            Some(reserved) => Ok(reserved),
+            None => Reserved::create(dir),
+        }
+        .and_then(|mut reserved| match reserved.extend(segment_bytes) {
+            Ok(()) => Ok(reserved),
+            Err(fault) => {
+                self.discard(reserved);
+                Err(fault)
+            }
+        });
+        let mut todo = self.todo.lock();
+        match extended {
+            Ok(reserved) => todo.reserved = Some(reserved),
+            Err(fault) => {
+                tracing::debug!(%fault, "no room is reserved for the next segment");
+                todo.no_room = true;
+            }
+        }
+    }
+
+    fn discard(&self, reserved: Reserved) {
+        let path = reserved.path.clone();
+        drop(reserved);
+        // Left behind it is removed at the next opening.
+        let _ = self.state.shared.dir.storage.remove(&path);
     }
 
     fn sync(&self, dirty: &Dirty) -> Result<(), Fault> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use recount_core::{AppendError, EntryId};
 
 use super::Writer;
+use crate::background::Reserved;
 use crate::dir::{SegmentName, StreamDir};
 use crate::error::{Doing, Fault};
 use crate::frame::{FOOTER, Footer, SEGMENT_HEADER, SegmentHeader};
@@ -38,16 +39,42 @@ pub(crate) fn create_segment(
     })
 }
 
+/// Makes a reserved file the segment's.
+fn begin_reserved(
+    dir: &StreamDir,
+    header: &SegmentHeader,
+    reserved: &Reserved,
+) -> Result<Arc<dyn StorageFile>, Fault> {
+    let file = Arc::clone(&reserved.file);
+    let path = dir.segment(header.number, SegmentName::Log);
+    file.write_at(&[IoSlice::new(&header.encode(&dir.meta))], 0)
+        .and_then(|()| file.sync())
+        .and_then(|()| dir.storage.rename(&reserved.path, &path))
+        .and_then(|()| dir.storage.sync_dir(&dir.path))
+        .doing("creating", &path)?;
+    Ok(file)
+}
+
+/// The size of a stream's first segment; each later one may be twice as large, up to the option.
+const FIRST_SEGMENT_BYTES: u64 = 4 << 20;
+
 impl Writer {
     /// Begins a new segment if a frame of `bytes` has no place in this one.
     pub(super) fn roll_if_full(&mut self, bytes: usize) -> Result<(), AppendError> {
         let after = self.end + self.pending.bytes + (bytes + FOOTER) as u64;
-        if after <= self.shared.options.segment_bytes || self.index.read().len() == 0 {
+        if after <= self.segment_bytes(self.active.number()) || self.index.read().len() == 0 {
             return Ok(());
         }
         self.flush_pending();
         self.check_running()?;
         self.roll().map_err(AppendError::from)
+    }
+
+    /// How large a segment gets. The first ones are smaller, so that a small stream takes little
+    /// space and a new one soon has room reserved.
+    pub(super) fn segment_bytes(&self, number: u64) -> u64 {
+        let doublings = number.saturating_sub(1).min(32);
+        (FIRST_SEGMENT_BYTES << doublings).min(self.shared.options.segment_bytes)
     }
 
     /// Completes the active segment and begins the next. Everything placed is written already.
@@ -63,13 +90,17 @@ impl Writer {
             base_entries: self.added,
             previous_synced: self.synced.load(Ordering::Acquire) == self.end,
         };
-        let file = create_segment(&dir, &header, sync)?;
+        let file = match self.background.take_reserved() {
+            Some(reserved) => begin_reserved(&dir, &header, &reserved)?,
+            None => create_segment(&dir, &header, sync)?,
+        };
         let footer = self.footer();
         let bytes = footer.encode(self.active.salt, self.synced.load(Ordering::Acquire));
         let path = dir.segment(self.active.number(), SegmentName::Log);
         if let Err(fault) = self
             .file
             .write_at(&[IoSlice::new(&bytes)], self.end)
+            .and_then(|()| self.file.set_len(self.end + FOOTER as u64))
             .doing("writing", &path)
         {
             let back = self.file.set_len(self.end).and_then(|()| {
