@@ -103,7 +103,7 @@ fn trimmed(text: &Bytes) -> Bytes {
     }
 }
 
-/// Walks a value with serde_json's own rules and keeps nothing of it.
+/// Walks a value with `serde_json`'s own rules and keeps nothing of it.
 struct Check {
     top: bool,
 }

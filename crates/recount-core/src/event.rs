@@ -138,7 +138,7 @@ pub struct EventBuilder {
 }
 
 impl EventBuilder {
-    /// The idempotency key; a UUIDv7 unless given.
+    /// The idempotency key; a `UUIDv7` unless given.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self

@@ -6,7 +6,7 @@ use crate::Limits;
 
 /// An event's idempotency key: any text of 1 to 128 bytes without control characters.
 ///
-/// Two events with the same id are the same event. [`EventId::generate`] makes a UUIDv7, which
+/// Two events with the same id are the same event. [`EventId::generate`] makes a `UUIDv7`, which
 /// sorts by time; producers that retry across restarts should derive the id from what happened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(Box<str>);
@@ -19,7 +19,7 @@ impl EventId {
         Ok(Self(id.into_boxed_str()))
     }
 
-    /// A fresh UUIDv7.
+    /// A fresh `UUIDv7`.
     pub fn generate() -> Self {
         Self(uuid::Uuid::now_v7().to_string().into_boxed_str())
     }

@@ -109,8 +109,10 @@ pub struct Line {
 
 /// What a line holds.
 #[derive(Debug)]
+// A line lives for a moment: boxing the event would cost an allocation for every line read.
+#[expect(clippy::large_enum_variant)]
 pub enum LineBody {
-    /// An event. Boxed by nobody: finishing it fills in what the line left out.
+    /// An event; finishing it fills in what the line left out.
     Event(EventLine),
     /// The fields of an entry that could not be decoded.
     Fields(Vec<Field>),

@@ -18,6 +18,7 @@ use std::thread::{Builder, JoinHandle};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 pub(crate) use reserve::Reserved;
+use sealer::sync_tables;
 pub(crate) use sealer::{write_index, write_tables};
 
 use crate::error::{Doing, Fault};
@@ -58,6 +59,8 @@ struct Frozen {
     indexes: VecDeque<Arc<RwLock<MemoryIndex>>>,
     /// Why the oldest cannot be written, as long as it cannot.
     stuck: Option<Fault>,
+    /// How often writing one failed.
+    failures: u64,
     closing: bool,
 }
 
@@ -126,10 +129,15 @@ impl Background {
     /// Waits until another index may be frozen; fails if that cannot be, as on a full disk.
     pub(crate) fn wait_for_room(&self) -> Result<(), Fault> {
         let mut frozen = self.state.frozen.lock();
+        let failures = frozen.failures;
         while frozen.indexes.len() >= FROZEN_MAX {
-            if let Some(fault) = &frozen.stuck {
+            if let Some(fault) = &frozen.stuck
+                && frozen.failures > failures
+            {
                 return Err(fault.clone());
             }
+            // There may be space again since the last attempt.
+            self.state.room.notify_all();
             self.state.room.wait(&mut frozen);
         }
         Ok(())
@@ -194,22 +202,21 @@ impl Background {
     /// Ends the helpers when they have done what they were given.
     ///
     /// What could not be written to index files is made from the records at the next opening.
-    pub(crate) fn finish(self) {
-        let Self {
-            state,
-            flusher,
-            jobs,
-            threads,
-            ..
-        } = self;
-        drop(jobs);
-        state.frozen.lock().closing = true;
-        state.room.notify_all();
-        flusher.close();
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a background thread of the log panicked");
-            }
-        }
+    pub(crate) fn finish(&mut self) {
+        // Without a sender the sealing thread ends, and the merging thread with it.
+        self.jobs = channel().0;
+        self.state.frozen.lock().closing = true;
+        self.state.room.notify_all();
+        // The syncing thread, which was started last, ends last: it finds every table written.
+        let syncing = self.threads.pop();
+        self.threads.drain(..).for_each(join);
+        self.flusher.close();
+        syncing.into_iter().for_each(join);
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a background thread of the log panicked");
     }
 }

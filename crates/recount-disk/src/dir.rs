@@ -1,33 +1,46 @@
 //! The names of things in a data directory. `FORMAT.md`, "The directory".
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Doing, Fault, OpenError};
 use crate::hash::Hashes;
 use crate::meta::{BadMeta, META_BYTES, Meta};
-use crate::storage::{Map, OpenHow, Storage, StorageFile, replace};
+use crate::storage::{Map, OpenHow, Storage, StorageFile, replace, replace_by};
 
 const MARKER: &str = "recount.format";
 const MARKER_TEXT: &str = "recount data directory, format 1\n";
+const MARKER_BEGINNING: &str = "recount data directory, format ";
 const STREAMS: &str = "streams";
 /// A stream's name as a file name; what file systems take is 255.
 const ESCAPED_BYTES_MAX: usize = 240;
 
+/// Attempts of this process to make a directory a data directory.
+static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
+
 /// Makes `root` a data directory, or checks that it is one.
 pub(crate) fn prepare_root(storage: &dyn Storage, root: &Path) -> Result<(), OpenError> {
-    storage.create_dir_all(root).doing("creating", root)?;
     if check_root(storage, root)? {
         return Ok(());
     }
-    let marker = root.join(MARKER);
-    replace(storage, &marker, MARKER_TEXT.as_bytes()).doing("creating", &marker)?;
-    if let Some(parent) = root
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
+    storage.create_dir_all(root).doing("creating", root)?;
+    // Before the marker: where that stands, the directory is known to be on stable storage.
+    if let Some(parent) = root.parent() {
+        let here = parent.as_os_str().is_empty();
+        let parent = if here { Path::new(".") } else { parent };
         storage.sync_dir(parent).doing("syncing", parent)?;
     }
+    // Several processes may do this at once: each by way of a file of its own, to the same end.
+    let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+    let temporary = root.join(format!("recount.{}-{attempt}.tmp", std::process::id()));
+    replace_by(
+        storage,
+        &temporary,
+        &root.join(MARKER),
+        MARKER_TEXT.as_bytes(),
+    )?;
     Ok(())
 }
 
@@ -35,6 +48,13 @@ pub(crate) fn prepare_root(storage: &dyn Storage, root: &Path) -> Result<(), Ope
 pub(crate) fn check_root(storage: &dyn Storage, root: &Path) -> Result<bool, OpenError> {
     let names = match storage.list(root) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(OpenError::Storage {
+                action: "opening",
+                path: root.display().to_string(),
+                message: "it is no directory: name one, or a place where one can be created".into(),
+            });
+        }
         other => other.doing("reading", root)?,
     };
     if names.iter().any(|name| name == MARKER) {
@@ -43,16 +63,28 @@ pub(crate) fn check_root(storage: &dyn Storage, root: &Path) -> Result<bool, Ope
         if text == MARKER_TEXT.as_bytes() {
             return Ok(true);
         }
-        let found = String::from_utf8_lossy(&text[..text.len().min(80)])
-            .trim()
-            .to_owned();
-        return Err(OpenError::Format {
-            path: path.display().to_string(),
-            found,
+        let text = String::from_utf8_lossy(&text);
+        return Err(match text.strip_prefix(MARKER_BEGINNING) {
+            Some(version) => OpenError::Format {
+                path: path.display().to_string(),
+                found: version
+                    .chars()
+                    .take(20)
+                    .collect::<String>()
+                    .trim()
+                    .to_owned(),
+            },
+            None => Fault::corrupt(
+                &path,
+                0,
+                "it does not hold what makes this a data directory",
+            )
+            .into(),
         });
     }
     // Left by a crash while the marker was written, or by the file system itself.
-    let foreign = |name: &String| *name != "recount.tmp" && name != "lost+found";
+    let ours = |name: &str| name.starts_with("recount.") && name.ends_with(".tmp");
+    let foreign = |name: &String| !ours(name) && name != "lost+found";
     if names.iter().any(foreign) {
         return Err(OpenError::NotOurs {
             path: root.display().to_string(),
@@ -80,7 +112,7 @@ pub(crate) fn stream_dir(root: &Path, name: &str) -> Result<PathBuf, OpenError> 
         if plain {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     if escaped.len() > ESCAPED_BYTES_MAX {
@@ -137,6 +169,21 @@ pub(crate) struct StreamDir {
     pub(crate) hashes: Hashes,
 }
 
+/// A directory without `stream.meta` is no stream yet, unless there is more in it.
+fn no_meta(storage: &dyn Storage, dir: &Path) -> Result<Option<Meta>, OpenError> {
+    let names = match storage.list(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.doing("reading", dir)?,
+    };
+    let is_segment = |name: &String| name.ends_with(".log") || name.ends_with(".seg");
+    // Whoever creates the stream just now writes `stream.meta` before the first segment.
+    let path = dir.join("stream.meta");
+    if names.iter().any(is_segment) && storage.open(&path, OpenHow::Read).is_err() {
+        return Err(Fault::corrupt(&path, 0, "it is missing, but there are segments").into());
+    }
+    Ok(None)
+}
+
 /// Which of its two names a segment file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SegmentName {
@@ -151,6 +198,10 @@ pub(crate) enum SegmentName {
 pub(crate) enum TableKind {
     Ids,
     Sessions,
+}
+
+impl TableKind {
+    pub(crate) const BOTH: [Self; 2] = [Self::Ids, Self::Sessions];
 }
 
 /// What a directory listing holds, sorted.
@@ -177,7 +228,7 @@ impl StreamDir {
     pub(crate) fn read_meta(storage: &dyn Storage, dir: &Path) -> Result<Option<Meta>, OpenError> {
         let path = dir.join("stream.meta");
         let bytes = match read_small(storage, &path) {
-            Err(Fault::Io { missing: true, .. }) => return Ok(None),
+            Err(Fault::Io { missing: true, .. }) => return no_meta(storage, dir),
             other => other?,
         };
         match Meta::decode(&bytes) {
@@ -187,7 +238,7 @@ impl StreamDir {
             }
             Err(BadMeta::Version(version)) => Err(OpenError::Format {
                 path: path.display().to_string(),
-                found: format!("format {version}"),
+                found: version.to_string(),
             }),
         }
     }
@@ -200,7 +251,7 @@ impl StreamDir {
     ) -> Result<(), OpenError> {
         let path = dir.join("stream.meta");
         let bytes: [u8; META_BYTES] = meta.encode();
-        replace(storage, &path, &bytes).doing("creating", &path)?;
+        replace(storage, &path, &bytes)?;
         Ok(())
     }
 
@@ -296,6 +347,14 @@ impl StreamDir {
 }
 
 impl Listing {
+    /// The ranges of segments that tables of a kind cover.
+    pub(crate) fn tables(&self, kind: TableKind) -> &[(u64, u64)] {
+        match kind {
+            TableKind::Ids => &self.ids,
+            TableKind::Sessions => &self.sessions,
+        }
+    }
+
     fn add(&mut self, name: String) {
         let Some((stem, ending)) = name.rsplit_once('.') else {
             return;

@@ -159,6 +159,11 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Whether a sync failed: what is on stable storage is not known then.
+    pub(crate) fn is_failed_sync(&self) -> bool {
+        matches!(self, Self::Io { action, .. } if action.starts_with("syncing"))
+    }
+
     pub(crate) fn corrupt(path: &Path, offset: u64, what: impl Into<String>) -> Self {
         Self::Corrupt {
             path: path.display().to_string(),
@@ -198,11 +203,16 @@ impl From<Fault> for OpenError {
                 action,
                 path,
                 message,
+                full,
                 ..
             } => Self::Storage {
                 action,
                 path,
-                message,
+                message: if full {
+                    format!("{message}: free some space and try again; nothing was lost")
+                } else {
+                    message
+                },
             },
             Fault::Corrupt { path, offset, what } => Self::Corrupt { path, offset, what },
         }

@@ -138,6 +138,14 @@ impl Follower {
                     state.segments.clear();
                     state.growing = None;
                 }
+                // It is not there however often one looks.
+                Err(Fault::Io {
+                    missing: true,
+                    path,
+                    ..
+                }) => {
+                    return Err(Fault::corrupt(Path::new(&path), 0, "the file is missing"));
+                }
                 other => return other,
             }
         }
@@ -155,6 +163,9 @@ impl Follower {
             state.seen = seen.or(Some((0, 0)));
         }
         while self.advance(state, living.as_ref())? {}
+        if let (None, Some(last)) = (&living, &watermark) {
+            check_complete(dir, state, last)?;
+        }
         self.publish(state);
         Ok(())
     }
@@ -252,7 +263,11 @@ impl Follower {
             return Ok(false);
         }
         let found = match load::look_at(dir, number) {
-            Err(Fault::Io { missing: true, .. }) if living.is_none() => return Ok(false),
+            Err(Fault::Io { missing: true, .. })
+                if living.is_none() && !self.has_later_segment(number)? =>
+            {
+                return Ok(false);
+            }
             other => other?,
         };
         // Half created; whoever writes next completes or removes it.
@@ -299,6 +314,11 @@ impl Follower {
         Ok(true)
     }
 
+    fn has_later_segment(&self, number: u64) -> Result<bool, Fault> {
+        let listing = self.shared.dir.list()?;
+        Ok(listing.segments.iter().any(|&(later, _)| later > number))
+    }
+
     fn publish(&self, state: &State) {
         let (visible, added, last_id) = end_of(state);
         self.shared.snapshots.send_if_modified(|snapshot| {
@@ -316,6 +336,26 @@ impl Follower {
             };
             !same
         });
+    }
+}
+
+/// An error if less is there than the last writer had put on stable storage.
+fn check_complete(dir: &StreamDir, state: &State, last: &Watermark) -> Result<(), Fault> {
+    let end = match (&state.growing, state.segments.last()) {
+        (Some(growing), _) => (growing.segment.number(), growing.end),
+        (None, Some(segment)) => (segment.number(), u64::MAX),
+        (None, None) => (state.floor.segment.saturating_sub(1), u64::MAX),
+    };
+    match last.lost_behind(end.0, end.1) {
+        Some(what) => {
+            let offset = if end.0 == last.segment { end.1 } else { 0 };
+            let path = match dir.open_segment(last.segment) {
+                Ok((_, path)) => path,
+                Err(_) => dir.segment(last.segment, SegmentName::Log),
+            };
+            Err(Fault::corrupt(&path, offset, what))
+        }
+        None => Ok(()),
     }
 }
 

@@ -180,7 +180,7 @@ impl FrameHeader {
         }
         let payload = u32_at(bytes, 8);
         let end = HEADER + payload as usize;
-        if payload as usize % ALIGN != 0 {
+        if !(payload as usize).is_multiple_of(ALIGN) {
             return Err("a frame's length is damaged");
         }
         if bytes.len() < end {

@@ -110,8 +110,11 @@ pub(crate) fn continues(before: &SegmentHeader, footer: &Footer, next: &SegmentH
     next.base_entries == before.base_entries + u64::from(footer.count) && next.base_id == last
 }
 
+/// The first and the last segment that a table covers.
+pub(crate) type Span = (u64, u64);
+
 /// The widest tables that cover the most segments without overlapping; the rest is superseded.
-pub(crate) fn cover(mut ranges: Vec<(u64, u64)>) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+pub(crate) fn cover(mut ranges: Vec<Span>) -> (Vec<Span>, Vec<Span>) {
     ranges.sort_unstable_by_key(|&(first, last)| (first, std::cmp::Reverse(last)));
     let mut covered = 0;
     ranges.into_iter().partition(|&(first, last)| {

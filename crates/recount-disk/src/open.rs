@@ -1,5 +1,7 @@
 //! Opening a stream for writing. `FORMAT.md`, "Opening for writing".
 
+mod tables;
+
 use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +12,11 @@ use parking_lot::RwLock;
 use recount_core::EntryId;
 use tokio::sync::{mpsc, watch};
 
-use crate::background::{Background, write_index, write_tables};
+use crate::background::Background;
 use crate::buffers::Buffers;
-use crate::dir::{SegmentName, StreamDir, TableKind, prepare_root, stream_dir};
+use crate::dir::{SegmentName, StreamDir, prepare_root, stream_dir};
 use crate::error::{Doing, Fault, OpenError, Recovery};
+use crate::floor::Floor;
 use crate::frame::{SEGMENT_HEADER, SegmentHeader};
 use crate::index::MemoryIndex;
 use crate::load;
@@ -87,14 +90,6 @@ fn meta(storage: &dyn Storage, dir: &Path, options: &DiskOptions) -> Result<Meta
     if let Some(meta) = StreamDir::read_meta(storage, dir)? {
         return Ok(meta);
     }
-    let names = storage.list(dir).doing("reading", dir)?;
-    if names
-        .iter()
-        .any(|name| name.ends_with(".log") || name.ends_with(".seg"))
-    {
-        let path = dir.join("stream.meta");
-        return Err(Fault::corrupt(&path, 0, "it is missing, but there are segments").into());
-    }
     let meta = Meta::generate(options.clock.now_ms());
     StreamDir::write_meta(storage, dir, &meta)?;
     Ok(meta)
@@ -114,16 +109,14 @@ impl Opening<'_> {
             self.remove(&dir.path.join(name));
         }
         let floor = load::floor(dir)?;
-        let mut numbers: Vec<(u64, SegmentName)> = Vec::new();
-        for &(number, name) in &listing.segments {
-            if number < floor.segment {
-                self.remove(&dir.segment(number, name));
-                self.remove(&dir.index(number));
-            } else {
-                numbers.push((number, name));
-            }
-        }
+        let (trimmed, numbers): (Vec<_>, Vec<_>) = listing
+            .segments
+            .iter()
+            .partition(|(number, _)| *number < floor.segment);
+        self.remove_trimmed(&trimmed, &listing)?;
         self.check_numbers(&numbers, floor.segment, floor.trimmed)?;
+
+        self.remove_unsynced_tables(&numbers, &listing)?;
 
         let before = load::watermark(dir);
         let Recovered {
@@ -132,18 +125,21 @@ impl Opening<'_> {
             recovery,
         } = recover(dir, &numbers, before.as_ref())?;
         let (added, last_id) = position_after(&segments, active.as_ref().map(|(active, _)| active));
-        let now = self.options.clock.now_ms().max(last_id.ms);
+        self.check_floor(&floor, added)?;
+        let open_from = segments
+            .last()
+            .map_or(floor.segment, |last| last.number() + 1);
+        self.forget_lost(open_from, last_id)?;
+        // By the last entry, not by the clock, which may step back.
         let window = self.options.idempotency_window.as_millis() as u64;
-        let tables = self.tables(&segments, now.saturating_sub(window))?;
+        let tables = self.tables(&segments, last_id.ms.saturating_sub(window))?;
 
         let sync = self.options.sync != SyncMode::Os;
         let (active, end) = match active {
             Some(active) => active,
             None => {
                 let header = SegmentHeader {
-                    number: segments
-                        .last()
-                        .map_or(floor.segment, |last| last.number() + 1),
+                    number: open_from,
                     base_id: last_id,
                     base_entries: added.max(floor.trimmed),
                     previous_synced: true,
@@ -207,72 +203,16 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Opens the tables, and makes those that are missing from the records.
-    fn tables(&self, segments: &[Arc<Segment>], expired_before: u64) -> Result<Tables, OpenError> {
-        let listing = self.dir.list()?;
-        let ids = self.open_tables(TableKind::Ids, listing.ids)?;
-        let sessions = self.open_tables(TableKind::Sessions, listing.sessions)?;
-        let mut tables = Tables { ids, sessions };
-        let covers = |tables: &[Arc<crate::table::Table>], number| {
-            tables
-                .iter()
-                .any(|table| (table.first_segment..=table.last_segment).contains(&number))
-        };
-        for segment in segments {
-            let Some(footer) = segment.footer() else {
-                continue;
-            };
-            let number = segment.number();
-            let expired = footer.last.ms < expired_before;
-            let has_ids = expired || covers(&tables.ids, number);
-            let has_sessions = covers(&tables.sessions, number);
-            let has_index = listing.indexes.binary_search(&number).is_ok();
-            if has_ids && has_sessions && has_index {
-                continue;
-            }
-            let index = segment.scanned(footer)?;
-            write_index(&self.dir, number, &index)?;
-            if has_ids && has_sessions {
-                continue;
-            }
-            let (ids, sessions) = write_tables(&self.dir, number, &index, true)?;
-            if !covers(&tables.ids, number) {
-                tables.ids.push(Arc::new(ids));
-            }
-            if !has_sessions {
-                tables.sessions.push(Arc::new(sessions));
-            }
+    /// What the floor counts as trimmed must be there, or have been.
+    fn check_floor(&self, floor: &Floor, added: u64) -> Result<(), OpenError> {
+        if added >= floor.trimmed {
+            return Ok(());
         }
-        tables.ids.sort_by_key(|table| table.first_segment);
-        tables.sessions.sort_by_key(|table| table.first_segment);
-        Ok(tables)
-    }
-
-    fn open_tables(
-        &self,
-        kind: TableKind,
-        ranges: Vec<(u64, u64)>,
-    ) -> Result<Vec<Arc<crate::table::Table>>, OpenError> {
-        let (kept, superseded) = load::cover(ranges);
-        let mut tables = Vec::new();
-        for (range, table) in kept.iter().zip(load::tables(&self.dir, kind, &kept)?) {
-            match table {
-                Some(table) => tables.push(table),
-                None => {
-                    let path = self.dir.table(kind, *range);
-                    tracing::warn!(path = %path.display(), "the table is damaged; rebuilding it from the records");
-                    let aside = path.with_extension("bad");
-                    self.dir
-                        .storage
-                        .rename(&path, &aside)
-                        .doing("renaming", &path)?;
-                }
-            }
-        }
-        for range in superseded {
-            self.remove(&self.dir.table(kind, range));
-        }
-        Ok(tables)
+        let what = format!(
+            "{} entries are trimmed, but only {added} were ever added",
+            floor.trimmed
+        );
+        Err(Fault::corrupt(&self.dir.floor(), 0, what).into())
     }
 
     /// Starts the writer on what was found.

@@ -33,7 +33,7 @@ impl Default for DiskOptions {
         Self {
             sync: SyncMode::Always,
             limits: Limits::default(),
-            idempotency_window: Duration::from_secs(24 * 60 * 60),
+            idempotency_window: Duration::from_hours(24),
             segment_bytes: 64 << 20,
             lock_wait: Duration::from_secs(5),
             clock: Arc::new(SystemClock),

@@ -8,7 +8,7 @@ use crate::frame::{ALIGN, HEADER};
 use crate::hash::Hashes;
 use crate::record::{self, Record, Terms};
 use crate::shared::Shared;
-use crate::table::{FilterKey, id_key};
+use crate::table::{FilterKey, IdBounds, id_key};
 
 /// A batch ready to be placed.
 pub(crate) struct Prepared {
@@ -17,8 +17,12 @@ pub(crate) struct Prepared {
     pub(crate) records: Vec<PreparedRecord>,
     pub(crate) strict: bool,
     pub(crate) expected_revision: Option<u64>,
-    /// Whether the entry ids are given, and duplicates no matter.
-    pub(crate) with_ids: bool,
+    /// The entry ids, if the caller gives them; then duplicates are no matter.
+    pub(crate) given: Vec<EntryId>,
+    /// Whether an event id stands twice.
+    pub(crate) repeats: bool,
+    /// Between what the event ids lie.
+    pub(crate) id_bounds: IdBounds,
     /// The last segment whose table of event ids was asked.
     pub(crate) tables_asked: u64,
 }
@@ -27,21 +31,19 @@ pub(crate) struct Prepared {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PreparedRecord {
     /// Where it begins in the frame.
-    pub(crate) at: usize,
-    pub(crate) len: usize,
+    pub(crate) at: u32,
+    pub(crate) len: u32,
     pub(crate) terms: Terms,
     /// Checksum of all but what the writer decides.
     pub(crate) checksum: u32,
     /// Whether one of the tables asked so far may hold the event id.
     pub(crate) maybe_in_tables: bool,
-    /// The id given by the caller.
-    pub(crate) given: Option<EntryId>,
 }
 
 impl Prepared {
     pub(crate) fn record(&self, index: usize) -> &[u8] {
         let PreparedRecord { at, len, .. } = self.records[index];
-        &self.frame[at..at + len]
+        &self.frame[at as usize..][..len as usize]
     }
 
     fn new(shared: &Shared, records: usize, bytes: usize) -> Self {
@@ -51,10 +53,12 @@ impl Prepared {
         frame.resize(HEADER, 0);
         Self {
             frame,
-            records: Vec::with_capacity(records),
+            records: shared.buffers.take_records(records),
             strict: false,
             expected_revision: None,
-            with_ids: false,
+            given: Vec::new(),
+            repeats: false,
+            id_bounds: IdBounds::NONE,
             tables_asked: 0,
         }
     }
@@ -69,9 +73,12 @@ impl Prepared {
             .map(|record| FilterKey::new(&id_key(record.terms.event_id)))
             .collect();
         for table in &tables {
+            if !table.bounds().overlap(&self.id_bounds) {
+                continue;
+            }
             for (record, key) in self.records.iter_mut().zip(&keys) {
                 // Damage is the writer's to deal with, when it looks closer.
-                if table.may_span(record.terms.id_prefix) {
+                if table.bounds().span(record.terms.id_prefix) {
                     record.maybe_in_tables |= table.may_hold(key).unwrap_or(true);
                 }
             }
@@ -79,7 +86,16 @@ impl Prepared {
         self.tables_asked = tables.last().map_or(0, |table| table.last_segment);
     }
 
-    fn push(&mut self, at: usize, hashes: &Hashes, given: Option<EntryId>) {
+    /// Looks for an event id that stands twice.
+    fn find_repeats(&mut self) {
+        // Half a hash is enough: the writer looks closer where two are equal.
+        let half = |record: &PreparedRecord| record.terms.event_id as u64;
+        let mut ids: Vec<u64> = self.records.iter().map(half).collect();
+        ids.sort_unstable();
+        self.repeats = ids.windows(2).any(|pair| pair[0] == pair[1]);
+    }
+
+    fn push(&mut self, at: usize, hashes: &Hashes) {
         let len = self.frame.len() - at;
         // The record was written a line above; its shape is right.
         let Ok(record) = Record::unchecked(&self.frame[at..]) else {
@@ -88,13 +104,13 @@ impl Prepared {
         let (terms, _) = record.terms(hashes);
         let checksum = record::body_checksum(&self.frame[at..]);
         self.records.push(PreparedRecord {
-            at,
-            len,
+            at: at as u32,
+            len: len as u32,
             maybe_in_tables: false,
             terms,
             checksum,
-            given,
         });
+        self.id_bounds.add(0, terms.id_prefix);
     }
 }
 
@@ -123,8 +139,9 @@ pub(crate) fn events(batch: &Batch, shared: &Shared) -> Result<Prepared, AppendE
     for event in &batch.events {
         let at = prepared.frame.len();
         record::write_event(&mut prepared.frame, event);
-        prepared.push(at, hashes, None);
+        prepared.push(at, hashes);
     }
+    prepared.find_repeats();
     prepared.ask_tables(shared);
     Ok(prepared)
 }
@@ -143,13 +160,13 @@ pub(crate) fn entries(entries: Vec<Entry>, shared: &Shared) -> Result<Prepared, 
     let bytes = entries.iter().map(size).sum();
     check_bytes(bytes, limits)?;
     let mut prepared = Prepared::new(shared, entries.len(), bytes);
-    prepared.with_ids = true;
     for entry in entries {
         let at = prepared.frame.len();
-        record::write_fields(&mut prepared.frame, entry.id, entry.fields);
+        record::write_fields(&mut prepared.frame, entry.id, &entry.fields);
         // Decoding a raw record asks for the entry id, which may be the event's id.
         record::stamp(&mut prepared.frame[at..], entry.id, 0, 0);
-        prepared.push(at, hashes, Some(entry.id));
+        prepared.push(at, hashes);
+        prepared.given.push(entry.id);
     }
     Ok(prepared)
 }

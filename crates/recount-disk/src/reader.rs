@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use recount_core::{Direction, Filter, Limits, Page, ReadRange};
+use recount_core::{Direction, EntryId, Filter, Limits, Page, ReadRange};
 use roaring::RoaringBitmap;
 
 use crate::error::Fault;
@@ -55,9 +55,15 @@ fn places(
     };
     let tables = shared.tables.read().clone();
     let mut found = BTreeSet::new();
-    tables.session(hash, |row| {
+    let looked_up = tables.session(hash, |row| {
         found.insert(u64::from(row.segment));
-    })?;
+    });
+    if let Err(fault @ Fault::Corrupt { .. }) = &looked_up {
+        // Tables only save work. The writer sets the damaged one aside when it meets it.
+        tracing::warn!(%fault, "a session is looked for in every segment");
+        return Ok(overlapping.collect());
+    }
+    looked_up?;
     Ok(overlapping
         .zip(uncovered)
         .filter(|(place, uncovered)| {
@@ -80,11 +86,27 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn walk(&mut self, places: impl Iterator<Item = usize>) -> Result<(), Fault> {
         for place in places {
-            if self.read_segment(place)? {
-                break;
+            match self.read_segment(place) {
+                Ok(false) => {}
+                Ok(true) => break,
+                // What lies before damage is not held back: the page ends there, the next one fails.
+                Err(Fault::Corrupt { .. }) if self.after_last().is_some() => {
+                    self.page.next = self.after_last();
+                    break;
+                }
+                Err(fault) => return Err(fault),
             }
         }
         Ok(())
+    }
+
+    /// Where to go on after the last entry of the page, if it has one.
+    fn after_last(&self) -> Option<EntryId> {
+        let last = self.page.entries.last()?.position.entry_id;
+        match self.range.direction {
+            Direction::Forward => last.next(),
+            Direction::Backward => last.previous(),
+        }
     }
 
     /// Adds a segment's entries; whether the page is full.
@@ -107,7 +129,7 @@ impl Reading<'_> {
             .lower_bound(first, count)?
             .max(self.snapshot.first_retained(place));
         let to = match last.next() {
-            Some(after) => reader.lower_bound(after, count)?,
+            Some(after) => reader.bounds(after, count)?.end,
             None => count,
         };
         if from >= to {

@@ -93,15 +93,15 @@ pub(crate) fn write_event(out: &mut Vec<u8>, event: &Event) {
 }
 
 /// Writes the fields of an entry at the end of `out`: as an event if that keeps them byte for byte.
-pub(crate) fn write_fields(out: &mut Vec<u8>, id: EntryId, fields: Vec<Field>) {
-    if let Body::Event(event) = codec::decode(id, fields.clone())
+pub(crate) fn write_fields(out: &mut Vec<u8>, id: EntryId, fields: &[Field]) {
+    if let Body::Event(event) = codec::decode(id, fields.to_vec())
         && codec::encode(&event) == fields
     {
         return write_event(out, &event);
     }
     let start = out.len();
     out.resize(start + RAW_FIELDS, 0);
-    for (name, value) in &fields {
+    for (name, value) in fields {
         out.extend_from_slice(&(name.len() as u32).to_le_bytes());
         out.extend_from_slice(&(value.len() as u32).to_le_bytes());
         out.extend_from_slice(name);

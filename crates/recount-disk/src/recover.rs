@@ -39,9 +39,9 @@ pub(crate) fn recover(
         dir,
         watermark,
         segments: Vec::new(),
+        active: None,
         recovery: None,
     };
-    let mut active = None;
     for (index, &(number, name)) in numbers.iter().enumerate() {
         let later: Vec<u64> = numbers[index + 1..]
             .iter()
@@ -53,32 +53,34 @@ pub(crate) fn recover(
                 recovering.push(segment)?;
             }
             SegmentName::Log => {
-                if let Went::End(growing) = recovering.log(number, &later)? {
-                    active = growing;
+                if recovering.log(number, &later)? == Went::End {
                     break;
                 }
             }
         }
     }
+    recovering.note_missing_segment(numbers.last().map_or(0, |&(number, _)| number));
     Ok(Recovered {
         segments: recovering.segments,
-        active,
+        active: recovering.active,
         recovery: recovering.recovery,
     })
 }
 
 /// What became of a segment that was not known to be whole.
+#[derive(PartialEq, Eq)]
 enum Went {
     /// It is complete, and has joined the others.
     Complete,
-    /// The log ends here: in this segment, at this offset, or else before it.
-    End(Option<(Segment, u64)>),
+    /// The log ends in it, which makes it the active one, or before it.
+    End,
 }
 
 struct Recovering<'a> {
     dir: &'a Arc<StreamDir>,
     watermark: Option<&'a Watermark>,
     segments: Vec<Arc<Segment>>,
+    active: Option<(Segment, u64)>,
     recovery: Option<Recovery>,
 }
 
@@ -117,9 +119,9 @@ impl Recovering<'_> {
         let header = match found.header {
             Ok(header) => header,
             Err(what) => {
-                self.refuse_if_synced(&scanner, &found, next.as_ref(), 0, 0, what)?;
+                refuse_if_synced(&scanner, &found, next.as_ref(), 0, 0, what)?;
                 self.cut(&found, number, 0, later)?;
-                return Ok(Went::End(None));
+                return Ok(Went::End);
             }
         };
         self.check_follows(&header)?;
@@ -146,27 +148,9 @@ impl Recovering<'_> {
         let what = scan
             .bad
             .unwrap_or("records are missing before the next segment");
-        self.refuse_if_synced(&scanner, &found, next.as_ref(), scan.end, scan.synced, what)?;
+        refuse_if_synced(&scanner, &found, next.as_ref(), scan.end, scan.synced, what)?;
         self.cut(&found, number, scan.end, later)?;
         self.go_on(header, &found, index, &scan)
-    }
-
-    /// Fails if there is evidence that what is damaged at `offset` was on stable storage.
-    fn refuse_if_synced(
-        &self,
-        scanner: &Scanner<'_>,
-        found: &Found,
-        next: Option<&Found>,
-        offset: u64,
-        synced: u64,
-        what: &str,
-    ) -> Result<(), Fault> {
-        let behind = scanner.evidence_behind(offset, found.len)?;
-        let by_next = matches!(next, Some(Found { header: Ok(next), .. }) if next.previous_synced);
-        if by_next || synced.max(behind) > offset {
-            return Err(Fault::corrupt(&found.path, offset, what));
-        }
-        Ok(())
     }
 
     /// Sets aside everything from `offset` of segment `number` on, then cuts it off.
@@ -237,6 +221,24 @@ impl Recovering<'_> {
         }
     }
 
+    /// Reports it if the last writer wrote a segment that is not there.
+    fn note_missing_segment(&mut self, last: u64) {
+        if let Some(watermark) = self.watermark
+            && watermark.segment > last
+            && watermark.synced > SEGMENT_HEADER as u64
+            && self.recovery.is_none()
+        {
+            let path = self.dir.segment(watermark.segment, SegmentName::Log);
+            self.recovery = Some(Recovery {
+                path: path.display().to_string(),
+                offset: 0,
+                bytes: 0,
+                saved_to: Vec::new(),
+                synced_to: Some(watermark.synced),
+            });
+        }
+    }
+
     fn missing(&self, number: u64, end: u64) -> Option<u64> {
         self.watermark
             .filter(|watermark| watermark.segment == number && watermark.synced > end)
@@ -245,7 +247,7 @@ impl Recovering<'_> {
 
     /// Makes a segment the one that is written from now on.
     fn go_on(
-        &self,
+        &mut self,
         header: SegmentHeader,
         found: &Found,
         index: MemoryIndex,
@@ -257,9 +259,10 @@ impl Recovering<'_> {
             .map_or(0, |watermark| watermark.synced);
         let path = found.path.clone();
         let file = self.open_to_write(&path)?;
-        self.make_stable(&*file, &path, scan.synced.max(by_watermark)..scan.end)?;
+        make_stable(&*file, &path, scan.synced.max(by_watermark)..scan.end)?;
         let segment = Segment::growing(self.dir, header, file, path, index);
-        Ok(Went::End(Some((segment, scan.end))))
+        self.active = Some((segment, scan.end));
+        Ok(Went::End)
     }
 
     fn write_footer(&self, found: &Found, number: u64, footer: &Footer) -> Result<(), Fault> {
@@ -269,27 +272,6 @@ impl Recovering<'_> {
         let bytes = footer.encode(salt, 0);
         file.write_at(&[IoSlice::new(&bytes)], footer.offset)
             .doing("writing", path)
-    }
-
-    /// Puts part of a segment on stable storage.
-    ///
-    /// What was read may be in the system's memory alone, and a sync that failed in an earlier process
-    /// may have made the system forget that: no later sync would write it. So it is written again.
-    fn make_stable(
-        &self,
-        file: &dyn StorageFile,
-        path: &Path,
-        range: Range<u64>,
-    ) -> Result<(), Fault> {
-        let mut at = range.start;
-        while at < range.end {
-            let len = (range.end - at).min(1 << 20);
-            let bytes = read_exact(file, at, len as usize).doing("reading", path)?;
-            file.write_at(&[IoSlice::new(&bytes)], at)
-                .doing("writing", path)?;
-            at += len;
-        }
-        file.sync().doing("syncing", path)
     }
 
     fn open_to_write(&self, path: &Path) -> Result<Arc<dyn StorageFile>, Fault> {
@@ -313,7 +295,7 @@ impl Recovering<'_> {
         if file.len().doing("reading", &found.path)? > end {
             file.set_len(end).doing("truncating", &found.path)?;
         }
-        self.make_stable(&*file, &found.path, synced..end)?;
+        make_stable(&*file, &found.path, synced..end)?;
         crate::background::write_index(self.dir, header.number, index)?;
         self.dir
             .storage
@@ -324,6 +306,39 @@ impl Recovering<'_> {
             .push(Arc::new(Segment::complete(self.dir, header, footer)));
         Ok(Went::Complete)
     }
+}
+
+/// Fails if there is evidence that what is damaged at `offset` was on stable storage.
+fn refuse_if_synced(
+    scanner: &Scanner<'_>,
+    found: &Found,
+    next: Option<&Found>,
+    offset: u64,
+    synced: u64,
+    what: &str,
+) -> Result<(), Fault> {
+    let behind = scanner.evidence_behind(offset, found.len)?;
+    let by_next = matches!(next, Some(Found { header: Ok(next), .. }) if next.previous_synced);
+    if by_next || synced.max(behind) > offset {
+        return Err(Fault::corrupt(&found.path, offset, what));
+    }
+    Ok(())
+}
+
+/// Puts part of a segment on stable storage.
+///
+/// What was read may be in the system's memory alone, and a sync that failed in an earlier process
+/// may have made the system forget that: no later sync would write it. So it is written again.
+fn make_stable(file: &dyn StorageFile, path: &Path, range: Range<u64>) -> Result<(), Fault> {
+    let mut at = range.start;
+    while at < range.end {
+        let len = (range.end - at).min(1 << 20);
+        let bytes = read_exact(file, at, len as usize).doing("reading", path)?;
+        file.write_at(&[IoSlice::new(&bytes)], at)
+            .doing("writing", path)?;
+        at += len;
+    }
+    file.sync().doing("syncing", path)
 }
 
 fn footer_of(index: &MemoryIndex, scan: &Scan) -> Footer {

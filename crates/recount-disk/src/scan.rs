@@ -102,7 +102,8 @@ impl Scanner<'_> {
                 entry_id: record.entry_id(),
                 revision: record.revision(),
             };
-            index.push(placed, &terms, || names.into_owned());
+            let places = index.places(&terms);
+            index.push(placed, &terms, places, || names.into_owned());
             at += record.len();
         }
         Ok(())

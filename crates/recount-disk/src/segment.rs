@@ -1,5 +1,6 @@
 //! One segment of the log, being written or complete.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -252,21 +253,48 @@ const WINDOW: usize = 128 << 10;
 
 impl RecordReader<'_> {
     /// The ordinal of the first of `count` records whose id is not below `id`; `count` if none is.
+    ///
+    /// Where damaged records leave that open, it is the first of them.
     pub(crate) fn lower_bound(&mut self, id: EntryId, count: u32) -> Result<u32, Fault> {
+        Ok(self.bounds(id, count)?.start)
+    }
+
+    /// As [`RecordReader::lower_bound`], with all the damaged records that may be it.
+    pub(crate) fn bounds(&mut self, id: EntryId, count: u32) -> Result<Range<u32>, Fault> {
         if let Index::Memory(index) = &self.index {
             let index = index.read();
-            return Ok(index.entry_ids[..count as usize].partition_point(|&at| at < id) as u32);
+            let at = index.entry_ids[..count as usize].partition_point(|&at| at < id) as u32;
+            return Ok(at..at);
         }
-        let (mut low, mut high) = (0, count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.record(middle)?.entry_id() < id {
-                low = middle + 1;
-            } else {
-                high = middle;
+        let (mut low, mut high) = ((0, None), (count, None));
+        while low.0 < high.0 {
+            match self.probe(low.0..high.0)? {
+                Some((at, found)) if found < id => low = (at + 1, Some(found)),
+                Some((at, found)) => high = (at, Some(found)),
+                None => break,
             }
         }
-        Ok(low)
+        // Only damaged records are left. Their ids lie between those of their neighbours.
+        Ok(if high.1 == Some(id) {
+            high.0..high.0
+        } else if low.1.is_some_and(|below: EntryId| below.next() == Some(id)) {
+            low.0..low.0
+        } else {
+            low.0..high.0
+        })
+    }
+
+    /// The ordinal and the id of the undamaged record nearest to the middle of `among`.
+    fn probe(&mut self, among: Range<u32>) -> Result<Option<(u32, EntryId)>, Fault> {
+        let middle = among.start + (among.end - among.start) / 2;
+        for at in (middle..among.end).chain((among.start..middle).rev()) {
+            match self.record(at) {
+                Ok(record) => return Ok(Some((at, record.entry_id()))),
+                Err(Fault::Corrupt { .. }) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(None)
     }
 
     /// The record with this ordinal, checked.
@@ -322,7 +350,7 @@ impl Buffer {
         Ok(self.whole_record(offset).map(|range| &self.bytes[range]))
     }
 
-    fn whole_record(&self, offset: u64) -> Option<std::ops::Range<usize>> {
+    fn whole_record(&self, offset: u64) -> Option<Range<usize>> {
         let from = offset.checked_sub(self.start)? as usize;
         let len = record::length(self.bytes.get(from..)?)?;
         (from + len <= self.bytes.len()).then_some(from..from + len)

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 pub use real::FileSystem;
 
+use crate::error::{Doing, Fault};
+
 /// A file system, as far as the engine needs one.
 pub trait Storage: Send + Sync + 'static {
     /// Creates a directory and what lies above it.
@@ -97,14 +99,28 @@ pub(crate) fn read_exact(file: &dyn StorageFile, offset: u64, len: usize) -> io:
 }
 
 /// Writes a whole small file under a temporary name, syncs it and renames it into place.
-pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let file = storage.open(&temporary, OpenHow::Create)?;
-    file.write_at(&[IoSlice::new(bytes)], 0)?;
-    file.sync()?;
-    storage.rename(&temporary, path)?;
+pub(crate) fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    replace_by(storage, &path.with_extension("tmp"), path, bytes)
+}
+
+/// As [`replace`], by way of the file `temporary`.
+pub(crate) fn replace_by(
+    storage: &dyn Storage,
+    temporary: &Path,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(), Fault> {
+    let file = storage
+        .open(temporary, OpenHow::Create)
+        .doing("creating", temporary)?;
+    file.write_at(&[IoSlice::new(bytes)], 0)
+        .doing("writing", temporary)?;
+    file.sync().doing("syncing", temporary)?;
+    storage
+        .rename(temporary, path)
+        .doing("renaming", temporary)?;
     match path.parent() {
-        Some(dir) => storage.sync_dir(dir),
+        Some(dir) => storage.sync_dir(dir).doing("syncing", dir),
         None => Ok(()),
     }
 }

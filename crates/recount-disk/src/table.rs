@@ -8,7 +8,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use merge::merge;
+pub(crate) use merge::{copy_before, merge};
 pub(crate) use rows::{IdBounds, IdRow, SessionRow, id_key, id_prefix, session_key};
 pub(crate) use write::{write_ids, write_sessions};
 
@@ -104,6 +104,19 @@ pub(crate) struct Table {
     verified: Verified,
 }
 
+/// Takes a table that was found damaged out of use, so that the next opening makes it anew.
+pub(crate) fn set_aside(storage: &dyn Storage, fault: &Fault) {
+    let Fault::Corrupt { path, .. } = fault else {
+        return;
+    };
+    let path = Path::new(path);
+    if path.extension().is_some_and(|ending| ending == "tbl")
+        && let Err(error) = storage.rename(path, &path.with_extension("bad"))
+    {
+        tracing::error!(%error, path = %path.display(), "setting a damaged table aside");
+    }
+}
+
 impl Table {
     /// Opens a table; none if it is damaged. Its parts are checked when they are used.
     pub(crate) fn open(
@@ -129,9 +142,9 @@ impl Table {
         &self.path
     }
 
-    /// Whether an id with this prefix can be in the table.
-    pub(crate) fn may_span(&self, prefix: u128) -> bool {
-        (self.header.bounds.prefix.0..=self.header.bounds.prefix.1).contains(&prefix)
+    /// Between what its event ids lie.
+    pub(crate) fn bounds(&self) -> &IdBounds {
+        &self.header.bounds
     }
 
     /// Whether every id in it was recorded before `ms`.
@@ -150,9 +163,9 @@ impl Table {
             let middle = (low + high).div_ceil(2);
             let first = &self.block(middle)[..key.len()];
             if first < key {
-                low = middle
+                low = middle;
             } else {
-                high = middle - 1
+                high = middle - 1;
             }
         }
         // The search trusted unchecked bytes; the blocks it led to must bear it out.

@@ -1,6 +1,7 @@
 //! How far readers may read while a writer lives: `watermark`.
 
 use crate::bytes::{put_u32, put_u64, u32_at, u64_at};
+use crate::frame::SEGMENT_HEADER;
 
 pub(crate) const WATERMARK_BYTES: usize = 64;
 const MAGIC: &[u8; 8] = b"RCNTWTRM";
@@ -36,6 +37,20 @@ impl Watermark {
         let crc = crc32c::crc32c(&bytes[..48]);
         put_u32(&mut bytes, 48, crc);
         bytes
+    }
+
+    /// Says what is lost if the log ends in `segment` at `end`: nothing, unless the writer had put more
+    /// on stable storage.
+    pub(crate) fn lost_behind(&self, segment: u64, end: u64) -> Option<String> {
+        let held_entries = self.synced > SEGMENT_HEADER as u64;
+        let lost = held_entries
+            && (self.segment > segment || self.segment == segment && self.synced > end);
+        lost.then(|| {
+            format!(
+                "entries were on stable storage up to byte {} of segment {}, and are damaged or missing (to go on without them, delete the file `watermark`)",
+                self.synced, self.segment
+            )
+        })
     }
 
     /// What the bytes say; none if they were read while being overwritten, or are damaged.

@@ -4,6 +4,7 @@
 //! one of them is answered. Everything that can be done before or after is done elsewhere: encoding
 //! in the caller's task (`prepare`), indexes and tables in the background (`background`).
 
+mod judge;
 mod place;
 mod roll;
 mod trim;
@@ -30,15 +31,17 @@ use crate::watermark::Watermark;
 
 /// What the writer is asked to do.
 pub(crate) enum Request {
-    Append(Box<Prepared>, oneshot::Sender<Result<Receipt, AppendError>>),
+    Append(Box<Prepared>, Reply),
     Trim(TrimRequest, oneshot::Sender<Result<TrimReport, TrimError>>),
     Close(oneshot::Sender<Result<(), AppendError>>),
 }
 
 /// One group takes at most so many requests.
 const GROUP_REQUESTS_MAX: usize = 1024;
-/// And ends once it holds so many bytes.
-const GROUP_BYTES: usize = 8 << 20;
+/// And ends once it holds so many bytes: many where a sync is shared, few where there is none to
+/// share, so that producers can prepare the next batches meanwhile.
+const GROUP_BYTES_SYNCED: u64 = 8 << 20;
+const GROUP_BYTES_WRITTEN: u64 = 128 << 10;
 
 /// The writer's state; it lives on the writer's thread.
 pub(crate) struct Writer {
@@ -67,12 +70,15 @@ pub(crate) struct Writer {
     pub(crate) lock: Box<dyn Lock>,
 }
 
+/// Where the answer to an append goes.
+type Reply = oneshot::Sender<Result<Receipt, AppendError>>;
+
 /// Frames placed but not written, and who waits for them.
 #[derive(Default)]
 pub(crate) struct Pending {
     frames: Vec<Vec<u8>>,
     bytes: u64,
-    replies: Vec<(oneshot::Sender<Result<Receipt, AppendError>>, Vec<Outcome>)>,
+    replies: Vec<(Reply, Vec<Outcome>)>,
     /// What to return to if the frames cannot be written.
     before: Option<(EntryId, u64)>,
 }
@@ -81,6 +87,10 @@ impl Writer {
     /// Serves requests until it is told to close or everybody who could ask is gone.
     pub(crate) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut closing = None;
+        let group_bytes = match self.shared.options.sync {
+            SyncMode::Always => GROUP_BYTES_SYNCED,
+            SyncMode::Interval(_) | SyncMode::Os => GROUP_BYTES_WRITTEN,
+        };
         while closing.is_none() {
             let Some(first) = requests.blocking_recv() else {
                 break;
@@ -90,14 +100,15 @@ impl Writer {
             while let Some(request) = next {
                 closing = self.take(request);
                 taken += 1;
-                let full = taken >= GROUP_REQUESTS_MAX || self.pending.bytes >= GROUP_BYTES as u64;
+                let full = taken >= GROUP_REQUESTS_MAX || self.pending.bytes >= group_bytes;
                 next = if full || closing.is_some() {
                     None
                 } else {
                     requests.try_recv().ok()
                 };
             }
-            self.flush();
+            // Whoever waits for it was told how it went, here and below.
+            let _ = self.flush();
         }
         requests.close();
         let result = self.finish();
@@ -118,11 +129,11 @@ impl Writer {
                 Err(error) => drop(reply.send(Err(error))),
             },
             Request::Trim(request, reply) => {
-                self.flush();
+                let _ = self.flush();
                 drop(reply.send(self.trim(&request)));
             }
             Request::Close(reply) => {
-                self.flush();
+                let _ = self.flush();
                 return Some(reply);
             }
         }
@@ -147,7 +158,7 @@ impl Writer {
     }
 
     /// Writes what is pending, makes it as durable as promised, shows it and answers.
-    fn flush(&mut self) {
+    fn flush(&mut self) -> Result<(), AppendError> {
         let Pending {
             frames,
             bytes,
@@ -171,6 +182,7 @@ impl Writer {
             });
             drop(reply.send(answer));
         }
+        written
     }
 
     fn write(
@@ -200,11 +212,13 @@ impl Writer {
         self.write_watermark().map_err(|fault| self.stop(&fault))
     }
 
-    /// Writes what is pending, for what is about to be read may be among it.
-    fn flush_pending(&mut self) {
-        if !self.pending.frames.is_empty() {
-            self.flush();
+    /// Writes what is pending, for what is about to be read may be among it. If that fails, what was
+    /// found out about the batch at hand no longer holds.
+    fn flush_pending(&mut self) -> Result<(), AppendError> {
+        if self.pending.frames.is_empty() {
+            return Ok(());
         }
+        self.flush()
     }
 
     /// Returns to the state before frames that could not be written.
@@ -233,6 +247,17 @@ impl Writer {
         AppendError::Stopped { reason }
     }
 
+    /// Stops writing if a sync failed; what else failed may succeed another time.
+    fn failed(&mut self, fault: Fault) -> AppendError {
+        if fault.is_failed_sync() {
+            self.stop(&fault);
+        }
+        match self.check_running() {
+            Err(stopped) => stopped,
+            Ok(()) => fault.into(),
+        }
+    }
+
     /// Tells other processes how far they may read.
     pub(crate) fn write_watermark(&self) -> Result<(), Fault> {
         let watermark = Watermark {
@@ -251,36 +276,44 @@ impl Writer {
     fn publish(&self) {
         self.shared.snapshots.send_modify(|snapshot| {
             snapshot.segments = Arc::clone(&self.segments);
-            snapshot.visible = self.index.read().len();
+            snapshot.visible = self.visible();
             snapshot.trimmed = self.trimmed;
             snapshot.added = self.added;
             snapshot.last_id = self.last_id;
         });
     }
 
-    /// Syncs what was only written and ends the background work.
-    fn finish(self) -> Result<(), AppendError> {
-        let synced = match &self.stopped {
-            Some(reason) => Err(AppendError::Stopped {
-                reason: reason.clone(),
-            }),
-            None => self
-                .cut_reserved_room()
-                .and_then(|()| self.file.sync())
-                .doing("syncing", &self.segment_path())
-                .map_err(AppendError::from),
-        };
-        let shown = synced.and_then(|()| {
-            self.synced.store(self.end, Ordering::Release);
-            self.write_watermark().map_err(AppendError::from)
-        });
+    /// How many records of the active segment readers may see. Its index may hold more, from a batch
+    /// that could not be placed whole.
+    fn visible(&self) -> u32 {
+        (self.added - self.active.header.base_entries) as u32
+    }
+
+    /// Ends the background work and syncs what was only written.
+    fn finish(mut self) -> Result<(), AppendError> {
+        // Complete segments are synced before the active one, and a failure counts.
         self.background.finish();
+        let synced = self.check_running().and_then(|()| Ok(self.sync_all()?));
         // Free for the next writer before anybody learns that this one is gone.
         drop(self.lock);
         self.shared
             .snapshots
             .send_modify(|snapshot| snapshot.closed = true);
-        shown
+        synced
+    }
+
+    fn sync_all(&self) -> Result<(), Fault> {
+        let (dir, path) = (&self.shared.dir, self.segment_path());
+        self.cut_reserved_room().doing("truncating", &path)?;
+        self.file.sync().doing("syncing", &path)?;
+        if self.shared.options.sync == SyncMode::Os {
+            // In this mode the names of segments were not synced either.
+            dir.storage
+                .sync_dir(&dir.path)
+                .doing("syncing", &dir.path)?;
+        }
+        self.synced.store(self.end, Ordering::Release);
+        self.write_watermark()
     }
 
     /// Gives back the zeros behind the last frame.

@@ -208,6 +208,10 @@ impl Flusher {
         let from = dir.segment(number, SegmentName::Log);
         let to = dir.segment(number, SegmentName::Sealed);
         file.sync().doing("syncing", &from)?;
+        if self.state.shared.options.sync == SyncMode::Os {
+            // In this mode nobody synced the tables; the final name says that they can be relied on.
+            super::sync_tables(dir, number)?;
+        }
         match dir.storage.rename(&from, &to).doing("renaming", &from) {
             // Trimmed and removed meanwhile.
             Err(Fault::Io { missing: true, .. }) => Ok(()),

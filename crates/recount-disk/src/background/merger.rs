@@ -7,7 +7,7 @@ use super::State;
 use crate::dir::TableKind;
 use crate::error::Fault;
 use crate::shared::{Snapshot, Tables};
-use crate::table::{Table, merge};
+use crate::table::{Table, merge, set_aside};
 
 /// So many neighbours of one size become one table.
 const FAN_IN: usize = 8;
@@ -18,6 +18,7 @@ pub(super) fn run(state: &State, signals: &Receiver<()>) {
             if let Err(fault) = tidy(state, kind) {
                 tracing::warn!(%fault, "tables could not be merged");
                 if let Fault::Corrupt { .. } = fault {
+                    set_aside(&*state.shared.dir.storage, &fault);
                     state.fail(&fault);
                 }
             }
@@ -41,10 +42,10 @@ fn tidy(state: &State, kind: TableKind) -> Result<(), Fault> {
 }
 
 fn expired_before_ms(state: &State) -> u64 {
-    let options = &state.shared.options;
+    // By the last entry, not by the clock: that may step back, and what is dropped is gone.
     let last_ms = state.shared.snapshots.borrow().last_id.ms;
-    let window = options.idempotency_window.as_millis() as u64;
-    options.clock.now_ms().max(last_ms).saturating_sub(window)
+    let window = state.shared.options.idempotency_window;
+    last_ms.saturating_sub(window.as_millis() as u64)
 }
 
 /// Removes tables whose every id is outside the idempotency window.

@@ -1,5 +1,6 @@
 //! Turns the index of a complete segment into files, and removes trimmed segments.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
@@ -26,10 +27,14 @@ pub(super) enum Job {
 const RETRY: Duration = Duration::from_millis(200);
 
 pub(super) fn run(state: &State, jobs: &Receiver<Job>, merges: &Sender<()>) {
-    while let Ok(job) = jobs.recv() {
+    let mut queue = Queue {
+        jobs,
+        put_off: VecDeque::new(),
+    };
+    while let Some(job) = queue.next() {
         match job {
             Job::Seal(segment, index) => {
-                if !seal_until_done(state, &segment, &index) {
+                if !seal_until_done(state, &segment, &index, &mut queue) {
                     return;
                 }
                 // The merging thread ends with this one.
@@ -40,8 +45,39 @@ pub(super) fn run(state: &State, jobs: &Receiver<Job>, merges: &Sender<()>) {
     }
 }
 
+/// The jobs to come, and those that were looked at and put off.
+struct Queue<'a> {
+    jobs: &'a Receiver<Job>,
+    put_off: VecDeque<Job>,
+}
+
+impl Queue<'_> {
+    fn next(&mut self) -> Option<Job> {
+        self.put_off.pop_front().or_else(|| self.jobs.recv().ok())
+    }
+
+    /// Removes trimmed segments before their turn: while nothing can be written for want of space,
+    /// that gives some back. `first` is the first segment without tables.
+    fn remove_ahead(&mut self, state: &State, first: u64) {
+        self.put_off.extend(self.jobs.try_iter());
+        for job in &mut self.put_off {
+            if let Job::Remove(segments) = job {
+                let (now, later): (Vec<u64>, _) =
+                    segments.iter().partition(|&&number| number < first);
+                remove(state, &now);
+                *segments = later;
+            }
+        }
+    }
+}
+
 /// Seals, again and again if the disk is full. False if the log is closed before that succeeds.
-fn seal_until_done(state: &State, segment: &Segment, index: &RwLock<MemoryIndex>) -> bool {
+fn seal_until_done(
+    state: &State,
+    segment: &Segment,
+    index: &RwLock<MemoryIndex>,
+    queue: &mut Queue<'_>,
+) -> bool {
     loop {
         let fault = match seal(state, segment, &index.read()) {
             Ok(()) => {
@@ -55,11 +91,13 @@ fn seal_until_done(state: &State, segment: &Segment, index: &RwLock<MemoryIndex>
             }
             Err(fault) => fault,
         };
+        queue.remove_ahead(state, segment.number());
         let mut frozen = state.frozen.lock();
         if frozen.stuck.is_none() {
             tracing::warn!(%fault, "an index waits in memory until it can be written");
         }
         frozen.stuck = Some(fault);
+        frozen.failures += 1;
         state.room.notify_all();
         if frozen.closing {
             return false;
@@ -97,6 +135,23 @@ pub(crate) fn write_index(dir: &StreamDir, number: u64, index: &MemoryIndex) -> 
     dir.storage
         .rename(&temporary, &path)
         .doing("renaming", &temporary)
+}
+
+/// Puts the tables of a segment on stable storage, unless they were merged into one that is.
+pub(super) fn sync_tables(dir: &StreamDir, number: u64) -> Result<(), Fault> {
+    for kind in TableKind::BOTH {
+        let path = dir.table(kind, (number, number));
+        match dir
+            .storage
+            .open(&path, OpenHow::Read)
+            .doing("opening", &path)
+        {
+            Ok(file) => file.sync().doing("syncing", &path)?,
+            Err(Fault::Io { missing: true, .. }) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    dir.storage.sync_dir(&dir.path).doing("syncing", &dir.path)
 }
 
 /// Writes and opens the tables of a complete segment.
@@ -140,8 +195,18 @@ pub(crate) fn write_tables(
 }
 
 fn remove(state: &State, segments: &[u64]) {
+    if segments.is_empty() {
+        return;
+    }
     let dir = &state.shared.dir;
     for &number in segments {
+        // From now on the event ids and the revisions are nowhere else.
+        if state.shared.options.sync == SyncMode::Os
+            && let Err(fault) = sync_tables(dir, number)
+        {
+            tracing::warn!(%fault, "a trimmed segment stays on disk for now");
+            continue;
+        }
         let names = [SegmentName::Log, SegmentName::Sealed].map(|name| dir.segment(number, name));
         for path in names.into_iter().chain([dir.index(number)]) {
             match dir.storage.remove(&path).doing("removing", &path) {

@@ -32,6 +32,9 @@ pub(crate) struct MemoryIndex {
     pub(crate) types: [Vec<u32>; EventType::KNOWN.len() + 1],
 }
 
+/// See [`MemoryIndex::places`].
+pub(crate) type Places = [Option<u32>; 3];
+
 /// What is remembered of an event id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IdSlot {
@@ -78,10 +81,13 @@ impl MemoryIndex {
         Some(self.terms[place as usize].revision)
     }
 
-    /// The first record with this event id that was recorded at `from_ms` or later.
-    pub(crate) fn event_id(&self, hash: u128, from_ms: u64) -> Option<(&IdSlot, EntryId)> {
-        let first = self.event_ids.get(&hash)?;
-        let repeats = self.repeated_ids.get(&hash).into_iter().flatten();
+    /// The first record with this event's id that was recorded at `from_ms` or later.
+    pub(crate) fn event_id(&self, event: &Terms, from_ms: u64) -> Option<(&IdSlot, EntryId)> {
+        if !self.id_bounds.span(event.id_prefix) {
+            return None;
+        }
+        let first = self.event_ids.get(&event.event_id)?;
+        let repeats = self.repeated_ids.get(&event.event_id).into_iter().flatten();
         std::iter::once(first)
             .chain(repeats)
             .map(|slot| (slot, self.entry_ids[slot.ordinal as usize]))
@@ -95,11 +101,20 @@ impl MemoryIndex {
         firsts.chain(repeated.flat_map(|(&hash, slots)| slots.iter().map(move |slot| (hash, slot))))
     }
 
-    /// Adds the next record.
+    /// Where a record's session, user and custom type stand in `terms`, so far as they do.
+    pub(crate) fn places(&self, terms: &Terms) -> Places {
+        [terms.session, terms.user, terms.custom_type].map(|hash| match hash {
+            0 => None,
+            hash => self.places.get(&hash).copied(),
+        })
+    }
+
+    /// Adds the next record, whose terms stand at `places`.
     pub(crate) fn push(
         &mut self,
         record: Placed,
         terms: &Terms,
+        places: Places,
         names: impl FnOnce() -> Names<'static>,
     ) {
         let ordinal = self.len();
@@ -124,7 +139,7 @@ impl MemoryIndex {
             }
         }
         self.types[usize::from(terms.type_code)].push(ordinal);
-        self.push_terms(ordinal, record.revision, terms, names);
+        self.push_terms(ordinal, record.revision, terms, places, names);
     }
 
     fn push_terms(
@@ -132,10 +147,10 @@ impl MemoryIndex {
         ordinal: u32,
         revision: u64,
         terms: &Terms,
+        mut places: Places,
         names: impl FnOnce() -> Names<'static>,
     ) {
         let hashes = [terms.session, terms.user, terms.custom_type];
-        let mut places = hashes.map(|hash| self.places.get(&hash).copied());
         let is_new = |(hash, place): (&u128, &Option<u32>)| *hash != 0 && place.is_none();
         if hashes.iter().zip(&places).any(is_new) {
             let names = names();

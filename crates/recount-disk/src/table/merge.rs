@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use super::Table;
+use recount_core::EntryId;
+
 use super::rows::{ID, ID_WIDE, IdBounds, SESSION, SessionRow};
 use super::write::Writer;
+use super::{Header, Table};
 use crate::error::Fault;
 use crate::storage::Storage;
 
@@ -66,6 +68,36 @@ fn merge_sessions(
     if let Some(last) = held {
         writer.push(|out| last.encode(out))?;
     }
+    writer.finish(true)
+}
+
+/// Writes the rows of `table` that are of entries up to `last_id`, or of sessions in segments before
+/// `end_segment`, to a new table at `path`.
+pub(crate) fn copy_before(
+    storage: &dyn Storage,
+    path: &Path,
+    table: &Table,
+    end_segment: u64,
+    last_id: EntryId,
+) -> Result<(), Fault> {
+    let Header {
+        row_len,
+        rows,
+        bounds,
+        ..
+    } = table.header;
+    let mut writer = Writer::create(storage, path, row_len, rows, bounds)?;
+    in_order(&[table], |table, row| {
+        let keep = if row_len == SESSION {
+            u64::from(SessionRow::decode(row).segment) < end_segment
+        } else {
+            table.id(row).entry_id <= last_id
+        };
+        if keep {
+            writer.push(|out| out.extend_from_slice(row))?;
+        }
+        Ok(())
+    })?;
     writer.finish(true)
 }
 

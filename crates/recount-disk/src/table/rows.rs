@@ -35,6 +35,16 @@ impl IdBounds {
         });
     }
 
+    /// Whether an id can lie between both these bounds and `other`.
+    pub(crate) fn overlap(&self, other: &Self) -> bool {
+        self.prefix.0 <= other.prefix.1 && other.prefix.0 <= self.prefix.1
+    }
+
+    /// Whether an id with this prefix can be among them.
+    pub(crate) fn span(&self, prefix: u128) -> bool {
+        (self.prefix.0..=self.prefix.1).contains(&prefix)
+    }
+
     /// Whether milliseconds within the bounds fit into narrow rows.
     pub(super) fn is_narrow(&self) -> bool {
         self.ms.1.saturating_sub(self.ms.0) <= NARROW_MS
@@ -51,7 +61,7 @@ impl IdBounds {
 }
 
 /// The first sixteen bytes of an event id, zeros behind a shorter one, as a number that sorts like
-/// the text. Ids that begin with the time, as UUIDv7 do, are thus told from older ones at once.
+/// the text. Ids that begin with the time, as `UUIDv7` do, are thus told from older ones at once.
 pub(crate) fn id_prefix(id: &[u8]) -> u128 {
     let mut prefix = [0; 16];
     let len = id.len().min(16);

@@ -24,19 +24,19 @@ pub(crate) fn create_segment(
     sync: bool,
 ) -> Result<Arc<dyn StorageFile>, Fault> {
     let path = dir.segment(header.number, SegmentName::Log);
-    let create = || {
-        let file = dir.storage.open(&path, OpenHow::Create)?;
-        file.write_at(&[IoSlice::new(&header.encode(&dir.meta))], 0)?;
-        if sync {
-            file.sync()?;
-            dir.storage.sync_dir(&dir.path)?;
-        }
-        Ok(file)
-    };
-    create().doing("creating", &path).inspect_err(|_| {
-        // A file without frames would be removed at the next opening as well.
-        let _ = dir.storage.remove(&path);
-    })
+    let file = dir
+        .storage
+        .open(&path, OpenHow::Create)
+        .doing("creating", &path)?;
+    file.write_at(&[IoSlice::new(&header.encode(&dir.meta))], 0)
+        .doing("writing", &path)?;
+    if sync {
+        file.sync().doing("syncing", &path)?;
+        dir.storage
+            .sync_dir(&dir.path)
+            .doing("syncing", &dir.path)?;
+    }
+    Ok(file)
 }
 
 /// Makes a reserved file the segment's.
@@ -48,10 +48,14 @@ fn begin_reserved(
     let file = Arc::clone(&reserved.file);
     let path = dir.segment(header.number, SegmentName::Log);
     file.write_at(&[IoSlice::new(&header.encode(&dir.meta))], 0)
-        .and_then(|()| file.sync())
-        .and_then(|()| dir.storage.rename(&reserved.path, &path))
-        .and_then(|()| dir.storage.sync_dir(&dir.path))
-        .doing("creating", &path)?;
+        .doing("writing", &reserved.path)?;
+    file.sync().doing("syncing", &reserved.path)?;
+    dir.storage
+        .rename(&reserved.path, &path)
+        .doing("renaming", &reserved.path)?;
+    dir.storage
+        .sync_dir(&dir.path)
+        .doing("syncing", &dir.path)?;
     Ok(file)
 }
 
@@ -65,9 +69,9 @@ impl Writer {
         if after <= self.segment_bytes(self.active.number()) || self.index.read().len() == 0 {
             return Ok(());
         }
-        self.flush_pending();
+        self.flush_pending()?;
         self.check_running()?;
-        self.roll().map_err(AppendError::from)
+        self.roll().map_err(|fault| self.failed(fault))
     }
 
     /// How large a segment gets. The first ones are smaller, so that a small stream takes little
@@ -91,27 +95,19 @@ impl Writer {
             previous_synced: self.synced.load(Ordering::Acquire) == self.end,
         };
         let file = match self.background.take_reserved() {
-            Some(reserved) => begin_reserved(&dir, &header, &reserved)?,
-            None => create_segment(&dir, &header, sync)?,
+            Some(reserved) => begin_reserved(&dir, &header, &reserved),
+            None => create_segment(&dir, &header, sync),
         };
         let footer = self.footer();
-        let bytes = footer.encode(self.active.salt, self.synced.load(Ordering::Acquire));
-        let path = dir.segment(self.active.number(), SegmentName::Log);
-        if let Err(fault) = self
-            .file
-            .write_at(&[IoSlice::new(&bytes)], self.end)
-            .and_then(|()| self.file.set_len(self.end + FOOTER as u64))
-            .doing("writing", &path)
-        {
-            let back = self.file.set_len(self.end).and_then(|()| {
-                dir.storage
-                    .remove(&dir.segment(header.number, SegmentName::Log))
-            });
-            if let Err(worse) = back.doing("taking back what was written to", &path) {
-                self.stop(&worse);
+        let file = match file.and_then(|file| self.write_footer(&footer).map(|()| file)) {
+            Ok(file) => file,
+            Err(fault) => {
+                if let Err(worse) = self.abandon(header.number) {
+                    self.stop(&worse);
+                }
+                return Err(fault);
             }
-            return Err(fault);
-        }
+        };
 
         self.active.set_complete(footer);
         self.background.seal(&self.active, &self.index, &self.file);
@@ -133,9 +129,31 @@ impl Writer {
         segments.push(Arc::clone(&self.active));
         self.segments = Arc::new(segments);
         self.changes.fetch_add(1, Ordering::AcqRel);
-        self.write_watermark()?;
         self.publish();
-        Ok(())
+        self.write_watermark()
+    }
+
+    fn write_footer(&self, footer: &Footer) -> Result<(), Fault> {
+        let bytes = footer.encode(self.active.salt, self.synced.load(Ordering::Acquire));
+        self.file
+            .write_at(&[IoSlice::new(&bytes)], self.end)
+            .and_then(|()| self.file.set_len(self.end + FOOTER as u64))
+            .doing("writing", &self.segment_path())
+    }
+
+    /// Takes back the beginning of segment `number`. For good: it says where the active segment ends,
+    /// which may get further frames after all.
+    fn abandon(&self, number: u64) -> Result<(), Fault> {
+        let dir = &self.shared.dir;
+        self.file
+            .set_len(self.end)
+            .doing("truncating", &self.segment_path())?;
+        let path = dir.segment(number, SegmentName::Log);
+        match dir.storage.remove(&path).doing("removing", &path) {
+            Ok(()) => dir.storage.sync_dir(&dir.path).doing("syncing", &dir.path),
+            Err(Fault::Io { missing: true, .. }) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 
     fn footer(&self) -> Footer {

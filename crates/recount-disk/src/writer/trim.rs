@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use recount_core::{EntryId, TrimError, TrimLimit, TrimReport, TrimRequest};
+use recount_core::{AppendError, EntryId, TrimError, TrimLimit, TrimReport, TrimRequest};
 
 use super::Writer;
+use crate::dir::SegmentName;
 use crate::error::{Doing, Fault};
 use crate::floor::Floor;
+use crate::options::SyncMode;
 use crate::shared::Snapshot;
-use crate::storage::replace;
+use crate::storage::{OpenHow, replace};
 
 impl Writer {
     /// Trims; everything placed is written already.
@@ -31,20 +33,24 @@ impl Writer {
         };
         let target = target.clamp(self.trimmed, self.added);
         let removed = target - self.trimmed;
-        if removed > 0 && !request.dry_run {
-            self.trim_to(target)?;
-        }
         let after = Snapshot {
             trimmed: target,
-            ..if request.dry_run {
-                snapshot
-            } else {
-                self.snapshot()
-            }
+            ..snapshot
         };
+        // Read beforehand: a trim that fails removes nothing.
+        let first = after.first_id()?;
+        if removed > 0 && !request.dry_run {
+            self.trim_to(target).map_err(|fault| {
+                let error = TrimError::from(fault.clone());
+                match self.failed(fault) {
+                    AppendError::Stopped { reason } => TrimError::Stopped { reason },
+                    _ => error,
+                }
+            })?;
+        }
         Ok(TrimReport {
             removed,
-            first: after.first_id()?,
+            first,
             // Nothing registers a need for entries of this engine yet.
             held_back: Vec::new(),
         })
@@ -72,6 +78,9 @@ impl Writer {
             && self.index.read().len() > 0
             && let Err(fault) = self.roll()
         {
+            if fault.is_failed_sync() {
+                return Err(fault);
+            }
             tracing::warn!(%fault, "trimmed entries stay in the active segment's file for now");
         }
         let keep = self
@@ -82,8 +91,9 @@ impl Writer {
             trimmed: target,
             segment: self.segments[keep].number(),
         };
-        let path = self.shared.dir.floor();
-        replace(&*self.shared.dir.storage, &path, &floor.encode()).doing("writing", &path)?;
+        self.sync_up_to(keep)?;
+        let dir = &self.shared.dir;
+        replace(&*dir.storage, &dir.floor(), &floor.encode())?;
 
         self.trimmed = target;
         let gone = &self.segments[..keep];
@@ -91,15 +101,41 @@ impl Writer {
             .remove(gone.iter().map(|segment| segment.number()).collect());
         self.segments = Arc::new(self.segments[keep..].to_vec());
         self.changes.fetch_add(1, Ordering::AcqRel);
-        self.write_watermark()?;
         self.publish();
+        if let Err(fault) = self.write_watermark() {
+            // The trim stands, but followers are not told of it.
+            self.stop(&fault);
+        }
         Ok(())
+    }
+
+    /// Puts everything before the end of the segment at `keep` on stable storage: a power failure must
+    /// not leave a floor without what it speaks of.
+    fn sync_up_to(&self, keep: usize) -> Result<(), Fault> {
+        if self.shared.options.sync == SyncMode::Always {
+            return Ok(());
+        }
+        let dir = &self.shared.dir;
+        for segment in self.segments[..=keep].iter().rev() {
+            let path = dir.segment(segment.number(), SegmentName::Log);
+            match dir
+                .storage
+                .open(&path, OpenHow::Read)
+                .doing("opening", &path)
+            {
+                Ok(file) => file.sync().doing("syncing", &path)?,
+                // It has its final name: it is on stable storage, and so is all that is before it.
+                Err(Fault::Io { missing: true, .. }) => break,
+                Err(fault) => return Err(fault),
+            }
+        }
+        dir.storage.sync_dir(&dir.path).doing("syncing", &dir.path)
     }
 
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             segments: Arc::clone(&self.segments),
-            visible: self.index.read().len(),
+            visible: self.visible(),
             trimmed: self.trimmed,
             added: self.added,
             last_id: self.last_id,
