@@ -106,36 +106,18 @@ pub struct Recovery {
     pub bytes: u64,
     /// Where the bytes are now.
     pub saved_to: Vec<String>,
-    /// Up to where the last writer had synced this segment by its own account, if that is further.
-    /// Then acknowledged events are missing: the file was cut or overwritten by something else.
-    pub synced_to: Option<u64>,
 }
 
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            offset,
-            bytes,
-            ..
-        } = self;
-        if *bytes > 0 {
-            write!(
-                f,
-                "{path} ended in an incomplete write: {bytes} bytes from byte {offset} on were set aside in {}",
-                self.saved_to.join(", ")
-            )?;
-        } else {
-            write!(f, "{path} ends at byte {offset}")?;
-        }
-        match self.synced_to {
-            Some(synced) => write!(
-                f,
-                "; the last writer had synced up to byte {synced}, so acknowledged events are missing: restore them from a backup"
-            ),
-            None if *bytes > 0 => f.write_str("; they were never acknowledged as synced"),
-            None => Ok(()),
-        }
+        write!(
+            f,
+            "{} ended in an incomplete write: {} bytes from byte {} on were set aside in {}; they were never acknowledged as synced",
+            self.path,
+            self.bytes,
+            self.offset,
+            self.saved_to.join(", ")
+        )
     }
 }
 

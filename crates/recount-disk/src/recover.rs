@@ -2,7 +2,7 @@
 //!
 //! Pages that were not synced may reach the disk in any order, so a hole may have sound frames behind
 //! it. Whether a hole is the unsynced tail or damage is decided by evidence: every frame says
-//! how far the segment was on stable storage when it was written.
+//! how far the segment was on stable storage when it was written, and the watermark how far it was last.
 
 use std::io::IoSlice;
 use std::ops::Range;
@@ -59,7 +59,13 @@ pub(crate) fn recover(
             }
         }
     }
-    recovering.note_missing_segment(numbers.last().map_or(0, |&(number, _)| number));
+    if recovering.active.is_none()
+        && let Some(last) = watermark
+    {
+        let path = dir.segment(last.segment, SegmentName::Log);
+        let number = numbers.last().map_or(0, |&(number, _)| number);
+        recovering.refuse_if_lost(&path, number, u64::MAX)?;
+    }
     Ok(Recovered {
         segments: recovering.segments,
         active: recovering.active,
@@ -120,6 +126,7 @@ impl Recovering<'_> {
             Ok(header) => header,
             Err(what) => {
                 refuse_if_synced(&scanner, &found, next.as_ref(), 0, 0, what)?;
+                self.refuse_if_lost(&found.path, number, 0)?;
                 self.cut(&found, number, 0, later)?;
                 return Ok(Went::End);
             }
@@ -142,13 +149,14 @@ impl Recovering<'_> {
             return self.complete(&found, header, footer, &index, scan.synced);
         }
         if scan.bad.is_none() && next.is_none() {
-            self.note_missing(&found, number, scan.end);
+            self.refuse_if_lost(&found.path, number, scan.end)?;
             return self.go_on(header, &found, index, &scan);
         }
         let what = scan
             .bad
             .unwrap_or("records are missing before the next segment");
         refuse_if_synced(&scanner, &found, next.as_ref(), scan.end, scan.synced, what)?;
+        self.refuse_if_lost(&found.path, number, scan.end)?;
         self.cut(&found, number, scan.end, later)?;
         self.go_on(header, &found, index, &scan)
     }
@@ -190,14 +198,12 @@ impl Recovering<'_> {
             }
         }
         self.sync_dir()?;
-        let synced_to = self.missing(number, offset);
-        if saved_bytes > 0 || synced_to.is_some() {
+        if saved_bytes > 0 {
             self.recovery = Some(Recovery {
                 path: found.path.display().to_string(),
                 offset,
                 bytes: saved_bytes,
                 saved_to,
-                synced_to,
             });
         }
         Ok(())
@@ -208,41 +214,16 @@ impl Recovering<'_> {
         self.dir.storage.sync_dir(path).doing("syncing", path)
     }
 
-    /// Reports it if the last writer had synced more than is there.
-    fn note_missing(&mut self, found: &Found, number: u64, end: u64) {
-        if let Some(synced) = self.missing(number, end) {
-            self.recovery = Some(Recovery {
-                path: found.path.display().to_string(),
-                offset: end,
-                bytes: 0,
-                saved_to: Vec::new(),
-                synced_to: Some(synced),
-            });
-        }
-    }
-
-    /// Reports it if the last writer wrote a segment that is not there.
-    fn note_missing_segment(&mut self, last: u64) {
-        if let Some(watermark) = self.watermark
-            && watermark.segment > last
-            && watermark.synced > SEGMENT_HEADER as u64
-            && self.recovery.is_none()
+    /// Fails if the last writer had put more on stable storage than the log holds if it ends in
+    /// segment `number` at `end`.
+    fn refuse_if_lost(&self, path: &Path, number: u64, end: u64) -> Result<(), Fault> {
+        match self
+            .watermark
+            .and_then(|last| last.lost_behind(number, end))
         {
-            let path = self.dir.segment(watermark.segment, SegmentName::Log);
-            self.recovery = Some(Recovery {
-                path: path.display().to_string(),
-                offset: 0,
-                bytes: 0,
-                saved_to: Vec::new(),
-                synced_to: Some(watermark.synced),
-            });
+            Some(what) => Err(Fault::corrupt(path, end, what)),
+            None => Ok(()),
         }
-    }
-
-    fn missing(&self, number: u64, end: u64) -> Option<u64> {
-        self.watermark
-            .filter(|watermark| watermark.segment == number && watermark.synced > end)
-            .map(|watermark| watermark.synced)
     }
 
     /// Makes a segment the one that is written from now on.

@@ -1,0 +1,256 @@
+//! Power failures and kills at every operation of the storage.
+
+use std::time::Duration;
+
+use recount_core::EventLog;
+use recount_disk::sim::{Moment, Random, SimStorage, Stop};
+use recount_disk::{DiskLog, OpenError, SyncMode};
+
+use super::oracle::Oracle;
+use super::support::{ROOT, STREAM, event, options};
+
+/// One thing that a process does.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Appends three batches of so many events at the same time.
+    Append([usize; 3]),
+    /// Trims to so many entries.
+    Trim(usize),
+}
+
+/// A log in use, and what it must hold.
+#[derive(Clone)]
+struct Run {
+    storage: SimStorage,
+    oracle: Oracle,
+    events: usize,
+    random: Random,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        Self {
+            storage: SimStorage::new(seed),
+            oracle: Oracle::default(),
+            events: 0,
+            random: Random::new(seed),
+        }
+    }
+
+    async fn open(&self, sync: SyncMode) -> Result<DiskLog, OpenError> {
+        DiskLog::open(ROOT, STREAM, options(&self.storage, sync)).await
+    }
+
+    /// False once the log failed.
+    async fn step(&mut self, log: &DiskLog, step: Step, sync: SyncMode) -> bool {
+        let alive = match step {
+            Step::Append(counts) => {
+                let batches = counts.map(|count| {
+                    let from = self.events;
+                    self.events += count;
+                    (from..from + count)
+                        .map(|n| event(n, self.random.below(90) as usize))
+                        .collect()
+                });
+                self.oracle
+                    .append(log, batches, sync == SyncMode::Always)
+                    .await
+            }
+            Step::Trim(length) => self.oracle.trim(log, length).await,
+        };
+        assert!(
+            alive || self.storage.has_stopped(),
+            "the log failed by itself"
+        );
+        alive
+    }
+
+    /// Opens the log and does the steps, then closes it. Whether it got to the end.
+    async fn work(&mut self, steps: &[Step], sync: SyncMode) -> bool {
+        let log = match self.open(sync).await {
+            Ok(log) => log,
+            Err(error) => {
+                assert!(self.storage.has_stopped(), "{error}");
+                return false;
+            }
+        };
+        for &step in steps {
+            if !self.step(&log, step, sync).await {
+                return false;
+            }
+        }
+        let closed = log.close().await.is_ok();
+        if closed {
+            self.oracle.closed();
+        }
+        closed
+    }
+
+    /// Opens the log after it was stopped and checks that it lost nothing and goes on.
+    async fn check_survived(&mut self, how: Stop) {
+        let log = self.open(SyncMode::Always).await.expect("the log opens");
+        self.oracle.check_reopened(&log, how == Stop::Power).await;
+        assert!(self.oracle.append_lost(&log, true).await);
+        assert!(
+            self.step(&log, Step::Append([3, 0, 12]), SyncMode::Always)
+                .await
+        );
+        drop(log);
+        self.storage = self.storage.crash();
+        let log = self
+            .open(SyncMode::Always)
+            .await
+            .expect("the log opens again");
+        self.oracle.check_reopened(&log, true).await;
+    }
+}
+
+/// Fills several segments; among the batches is one that fills a segment alone.
+const WORKLOAD: [Step; 7] = [
+    Step::Append([1, 0, 5]),
+    Step::Append([8, 2, 1]),
+    Step::Append([20, 0, 0]),
+    Step::Trim(25),
+    Step::Append([4, 4, 4]),
+    Step::Trim(0),
+    Step::Append([2, 9, 1]),
+];
+
+/// How many operations the workload takes, more or less: the helpers' threads make it vary.
+async fn operations(sync: SyncMode) -> u64 {
+    let mut run = Run::new(0);
+    assert!(run.work(&WORKLOAD, sync).await);
+    run.storage.operations()
+}
+
+/// What is left when the process ends at an operation.
+async fn stopped_at(operation: u64, moment: Moment, how: Stop, sync: SyncMode) -> Run {
+    println!("operation {operation}, {moment:?}, {how:?}, {sync}");
+    let mut run = Run::new(operation);
+    run.storage.stop_at(operation, moment, how);
+    run.work(&WORKLOAD, sync).await;
+    run.storage = run.storage.restarted();
+    run
+}
+
+/// Before, after, or when a write has written part of its bytes.
+fn moments(operation: u64) -> [Moment; 3] {
+    let during = Moment::During(300 + 37 * operation as usize % 900);
+    [Moment::Before, during, Moment::After]
+}
+
+/// Ends the process at every operation.
+async fn survives(how: Stop, sync: SyncMode) {
+    for operation in 0..operations(sync).await + 2 {
+        let moment = moments(operation)[operation as usize % 3];
+        stopped_at(operation, moment, how, sync)
+            .await
+            .check_survived(how)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_power_failure_at_any_operation_takes_nothing_that_was_synced() {
+    for operation in 0..operations(SyncMode::Always).await + 2 {
+        for moment in moments(operation) {
+            let mut run = stopped_at(operation, moment, Stop::Power, SyncMode::Always).await;
+            run.check_survived(Stop::Power).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_power_failure_takes_the_end_of_what_was_only_written() {
+    survives(Stop::Power, SyncMode::Os).await;
+    survives(Stop::Power, SyncMode::Interval(Duration::from_millis(1))).await;
+}
+
+#[tokio::test]
+async fn a_kill_at_any_operation_takes_nothing_that_was_acknowledged() {
+    survives(Stop::Kill, SyncMode::Always).await;
+    survives(Stop::Kill, SyncMode::Os).await;
+    survives(Stop::Kill, SyncMode::Interval(Duration::from_millis(1))).await;
+}
+
+#[tokio::test]
+async fn recovery_may_be_cut_short_at_any_operation() {
+    for sync in [SyncMode::Always, SyncMode::Os] {
+        for operation in (20..operations(sync).await).step_by(23) {
+            let run = stopped_at(operation, Moment::After, Stop::Power, sync).await;
+            recover_with_interruptions(&run).await;
+        }
+    }
+}
+
+async fn recover_with_interruptions(run: &Run) {
+    for operation in 0.. {
+        let moment = [Moment::Before, Moment::During(70), Moment::After][operation as usize % 3];
+        let mut run = run.clone();
+        run.storage = run.storage.fork(operation);
+        run.storage.stop_at(operation, moment, Stop::Power);
+        let log = run.open(SyncMode::Always).await;
+        let done = !run.storage.has_stopped();
+        drop(log);
+        run.storage = run.storage.restarted();
+        run.check_survived(Stop::Power).await;
+        if done {
+            return;
+        }
+    }
+}
+
+/// Process after process in any mode, each with an end of its own. More of them with, say,
+/// `RECOUNT_TEST_SEEDS=1000` in the environment.
+#[tokio::test]
+async fn many_lives() {
+    let seeds = std::env::var("RECOUNT_TEST_SEEDS").map_or(40, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
+        println!("seed {seed}");
+        many_lives_of(seed).await;
+    }
+}
+
+async fn many_lives_of(seed: u64) {
+    let mut run = Run::new(seed);
+    let mut random = Random::new(!seed);
+    let mut how = Stop::Kill;
+    for life in 0..8 {
+        let sync = [
+            SyncMode::Always,
+            SyncMode::Os,
+            SyncMode::Interval(Duration::from_millis(1)),
+        ][random.below(3) as usize];
+        let next = if random.coin() {
+            Stop::Kill
+        } else {
+            Stop::Power
+        };
+        println!("life {life}: {sync}, ended by {next:?}");
+        let log = run.open(sync).await.expect("the log opens");
+        run.oracle.check_reopened(&log, how == Stop::Power).await;
+        how = next;
+        if random.below(4) > 0 {
+            run.storage
+                .stop_at(random.below(120), Moment::During(400), how);
+        }
+        let durable = sync == SyncMode::Always;
+        let mut alive = run.oracle.append_lost(&log, durable).await;
+        for _ in 0..random.below(9) {
+            let step = match random.below(5) {
+                0 => Step::Trim(random.below(120) as usize),
+                _ => Step::Append([(); 3].map(|()| random.below(21) as usize)),
+            };
+            alive = alive && run.step(&log, step, sync).await;
+        }
+        if alive && random.coin() && log.close().await.is_ok() {
+            run.oracle.closed();
+        }
+        run.storage = match how {
+            _ if run.storage.has_stopped() => run.storage.restarted(),
+            Stop::Kill => run.storage.kill(),
+            Stop::Power => run.storage.crash(),
+        };
+    }
+    run.check_survived(how).await;
+}

@@ -1,0 +1,15 @@
+//! What the disk engine makes of everything that can go wrong under it.
+
+mod clock;
+mod crash;
+mod failed_read;
+mod failed_sync;
+mod fixture;
+mod flipped;
+mod full;
+mod kill;
+mod locks;
+mod missing;
+mod oracle;
+mod support;
+mod torn;
