@@ -84,10 +84,32 @@ impl fmt::Debug for JsonObject {
 
 /// Why a text is not a JSON object; says the line and the column.
 #[derive(Debug, thiserror::Error)]
-#[error("data is not a JSON object: {0}")]
 pub struct InvalidData(#[source] serde_json::Error);
 
+impl fmt::Display for InvalidData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason())?;
+        match self.line() {
+            0 => Ok(()),
+            line => write!(f, " at line {line} column {}", self.column()),
+        }
+    }
+}
+
 impl InvalidData {
+    /// What is wrong, without the place.
+    pub fn reason(&self) -> String {
+        format!(
+            "data is not a JSON object: {}",
+            crate::json::reason(&self.0)
+        )
+    }
+
+    /// The line at which the text went wrong, from 1; 0 where it is not known.
+    pub fn line(&self) -> usize {
+        self.0.line()
+    }
+
     /// The column at which the text went wrong, from 1, where it is known.
     pub fn column(&self) -> usize {
         self.0.column()

@@ -9,18 +9,16 @@
 //! event has `undecodable` (the reason) and `fields` instead, a list of name and value pairs; bytes
 //! that are not UTF-8 stand as `{"hex": "..."}`. Lists are one object a line (NDJSON).
 //!
-//! Reading takes the same shape; of an event only `type` and `session_id` are required.
+//! Reading takes the same shape; of an event only `type` and `session_id` are required. A key that
+//! is not named above is an error: nothing that was given is dropped silently.
+
+mod read;
 
 use std::fmt::Write as _;
 
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::{Body, Event, Position, Recorded};
 
-use crate::{
-    Body, EntryId, Event, EventBuilder, EventType, Field, InvalidData, InvalidEntryId,
-    InvalidEvent, InvalidId, InvalidTimestamp, JsonObject, Partition, Position, Recorded,
-};
+pub use self::read::{EventLine, InvalidLine, Line, LineBody, reason};
 
 /// `recorded` as one line of JSON, without the line's end.
 pub fn line(recorded: &Recorded) -> String {
@@ -98,189 +96,12 @@ fn bytes(out: &mut String, value: &[u8]) {
     out.push_str(r#""}"#);
 }
 
-/// A line as it was read.
-#[derive(Debug)]
-pub struct Line {
-    /// Where the event was recorded, if the line says so.
-    pub position: Option<Position>,
-    /// What it holds.
-    pub body: LineBody,
-}
-
-/// What a line holds.
-#[derive(Debug)]
-// A line lives for a moment: boxing the event would cost an allocation for every line read.
-#[expect(clippy::large_enum_variant)]
-pub enum LineBody {
-    /// An event; finishing it fills in what the line left out.
-    Event(EventLine),
-    /// The fields of an entry that could not be decoded.
-    Fields(Vec<Field>),
-}
-
-/// An event as a line gives it; id and timestamp may still be missing.
-#[derive(Debug)]
-pub struct EventLine(EventBuilder);
-
-impl EventLine {
-    /// The event; a missing id or timestamp is filled in.
-    pub fn into_event(self) -> Result<Event, InvalidEvent> {
-        self.0.build()
-    }
-
-    /// What the line gives, to be completed by the caller.
-    pub fn into_builder(self) -> EventBuilder {
-        self.0
-    }
-}
-
-impl Line {
-    /// Reads one line.
-    pub fn parse(line: &[u8]) -> Result<Self, InvalidLine> {
-        let wire: Wire<'_> = serde_json::from_slice(line).map_err(InvalidLine::Json)?;
-        let position = match &wire.entry_id {
-            Some(id) => Some(Position {
-                partition: wire.partition,
-                entry_id: id.parse::<EntryId>()?,
-            }),
-            None => None,
-        };
-        let body = match wire.fields {
-            Some(fields) => LineBody::Fields(
-                fields
-                    .into_iter()
-                    .map(|(name, value)| Ok((name.into_bytes()?, value.into_bytes()?)))
-                    .collect::<Result<_, InvalidLine>>()?,
-            ),
-            None => LineBody::Event(wire.into_event()?),
-        };
-        Ok(Self { position, body })
-    }
-}
-
-/// Why a line is not an event.
-#[derive(Debug, thiserror::Error)]
-pub enum InvalidLine {
-    /// It is not the JSON expected; says the line and the column.
-    #[error("{0}")]
-    Json(#[source] serde_json::Error),
-    /// `type` or `session_id` is missing.
-    #[error("the key {0:?} is missing")]
-    Missing(&'static str),
-    /// An identifier is not legal.
-    #[error(transparent)]
-    Id(#[from] InvalidId),
-    /// The entry id is none.
-    #[error(transparent)]
-    EntryId(#[from] InvalidEntryId),
-    /// The timestamp is not RFC 3339 or out of range.
-    #[error(transparent)]
-    Timestamp(#[from] InvalidTimestamp),
-    /// The data is not an object.
-    #[error(transparent)]
-    Data(#[from] InvalidData),
-    /// A field's bytes are not hexadecimal.
-    #[error("{0:?} is not a field's bytes in hexadecimal")]
-    Hex(String),
-    /// The event as a whole is not legal.
-    #[error(transparent)]
-    Event(#[from] InvalidEvent),
-}
-
-impl InvalidLine {
-    /// The column at which the line went wrong, from 1; 0 where it concerns the whole line.
-    pub fn column(&self) -> usize {
-        match self {
-            Self::Json(error) => error.column(),
-            _ => 0,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Wire<'a> {
-    entry_id: Option<String>,
-    #[serde(default)]
-    partition: Partition,
-    id: Option<String>,
-    #[serde(rename = "type")]
-    event_type: Option<String>,
-    session_id: Option<String>,
-    user_id: Option<String>,
-    agent_id: Option<String>,
-    trace_id: Option<String>,
-    causation_id: Option<String>,
-    timestamp: Option<String>,
-    version: Option<u32>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    fields: Option<Vec<(WireBytes, WireBytes)>>,
-}
-
-impl Wire<'_> {
-    fn into_event(self) -> Result<EventLine, InvalidLine> {
-        let event_type = self.event_type.ok_or(InvalidLine::Missing("type"))?;
-        let session_id = self.session_id.ok_or(InvalidLine::Missing("session_id"))?;
-        let mut event = Event::builder(EventType::new(&event_type)?, session_id);
-        if let Some(id) = self.id {
-            event = event.id(id);
-        }
-        if let Some(id) = self.user_id {
-            event = event.user(id);
-        }
-        if let Some(id) = self.agent_id {
-            event = event.agent(id);
-        }
-        if let Some(id) = self.trace_id {
-            event = event.trace(id);
-        }
-        if let Some(id) = self.causation_id {
-            event = event.causation(id);
-        }
-        if let Some(at) = self.timestamp {
-            event = event.timestamp(at.parse()?);
-        }
-        if let Some(version) = self.version {
-            event = event.version(version);
-        }
-        if let Some(data) = self.data {
-            event = event.data(JsonObject::parse(data.get().to_owned())?);
-        }
-        Ok(EventLine(event))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireBytes {
-    Text(String),
-    Hex { hex: String },
-}
-
-impl WireBytes {
-    fn into_bytes(self) -> Result<Bytes, InvalidLine> {
-        let hex = match self {
-            Self::Text(text) => return Ok(text.into()),
-            Self::Hex { hex } => hex,
-        };
-        let digits: Option<Vec<u8>> = hex
-            .chars()
-            .map(|c| c.to_digit(16).map(|digit| digit as u8))
-            .collect();
-        match digits {
-            Some(digits) if digits.len() % 2 == 0 => Ok(digits
-                .chunks(2)
-                .map(|pair| pair[0] << 4 | pair[1])
-                .collect()),
-            _ => Err(InvalidLine::Hex(hex)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
-    use crate::Undecodable;
+    use crate::{EntryId, EventType, JsonObject, Undecodable};
 
     #[test]
     fn an_undecodable_entry_keeps_its_bytes() {
@@ -310,33 +131,6 @@ mod tests {
             unreachable!()
         };
         assert_eq!(fields, entry.fields);
-    }
-
-    #[test]
-    fn errors_name_the_key_or_the_column() {
-        let error = |line: &str| Line::parse(line.as_bytes()).unwrap_err();
-        assert_eq!(
-            error(r#"{"type":"t"}"#).to_string(),
-            r#"the key "session_id" is missing"#
-        );
-        assert_eq!(error(r#"{"type":"t",}"#).column(), 13);
-        assert!(
-            error(r#"{"type":"","session_id":"s"}"#)
-                .to_string()
-                .contains("type is empty")
-        );
-        assert!(matches!(
-            error(r#"{"type":"t","session_id":"s","data":[]}"#),
-            InvalidLine::Data(_)
-        ));
-        assert!(matches!(
-            error(r#"{"type":"t","session_id":"s","timestamp":"12 May"}"#),
-            InvalidLine::Timestamp(_)
-        ));
-        assert!(matches!(
-            error(r#"{"entry_id":"1-x","type":"t","session_id":"s"}"#),
-            InvalidLine::EntryId(_)
-        ));
     }
 
     #[test]

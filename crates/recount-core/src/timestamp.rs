@@ -48,11 +48,54 @@ impl FromStr for Timestamp {
 
     /// Reads RFC 3339, with any offset; finer digits than milliseconds are cut.
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp::NotRfc3339 {
-            text: text.chars().take(64).collect(),
-        })?;
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| refused(text))?;
         Self::from_millis(parsed.as_nanosecond().div_euclid(1_000_000) as i64)
     }
+}
+
+/// Why `text` is no time: one that does not exist is told from one that was written otherwise.
+fn refused(text: &str) -> InvalidTimestamp {
+    let shown: String = text.chars().take(64).collect();
+    let date = text.split(['T', 't', ' ']).next().and_then(date);
+    let Some((year, month, day)) = date else {
+        return InvalidTimestamp::NotRfc3339 { text: shown };
+    };
+    let date = i16::try_from(year)
+        .ok()
+        .filter(|year| (-9999..=9999).contains(year))
+        .map(|year| jiff::civil::Date::new(year, month, day));
+    match date {
+        None => InvalidTimestamp::OutOfRange { text: shown },
+        Some(Err(_)) => InvalidTimestamp::NoSuchDay { text: shown },
+        // The days that offsets make uncertain.
+        Some(Ok(date))
+            if date >= jiff::civil::date(9999, 12, 30)
+                || date <= jiff::civil::date(-9999, 1, 2) =>
+        {
+            InvalidTimestamp::OutOfRange { text: shown }
+        }
+        Some(Ok(_)) => InvalidTimestamp::NotRfc3339 { text: shown },
+    }
+}
+
+/// Year, month and day of `2026-01-02`, whether there is such a day or not.
+fn date(text: &str) -> Option<(i64, i8, i8)> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let mut parts = digits.split('-');
+    let mut part = |lengths: std::ops::RangeInclusive<usize>| {
+        let part = parts.next()?;
+        let fits = lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        fits.then(|| part.parse::<i64>().ok())?
+    };
+    let (year, month, day) = (part(4..=9)?, part(2..=2)?, part(2..=2)?);
+    parts
+        .next()
+        .is_none()
+        .then_some((sign * year, month as i8, day as i8))
 }
 
 /// Why a time was refused.
@@ -64,9 +107,15 @@ pub enum InvalidTimestamp {
         /// What was given.
         text: String,
     },
-    /// The moment lies outside the years -9999 to 9999.
-    #[error("the timestamp {text} is out of range: years -9999 to 9999 can be recorded")]
+    /// The moment lies outside what can be recorded.
+    #[error("the timestamp {text} is out of range: it must lie between -9999-01-02 and 9999-12-30")]
     OutOfRange {
+        /// What was given.
+        text: String,
+    },
+    /// The calendar has no such day.
+    #[error("the timestamp {text:?} names a day that does not exist")]
+    NoSuchDay {
         /// What was given.
         text: String,
     },
@@ -98,6 +147,37 @@ mod tests {
             "yesterday".parse::<Timestamp>(),
             Err(InvalidTimestamp::NotRfc3339 { .. })
         ));
+        for late in [
+            "9999-12-31T23:59:59Z",
+            "+010000-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "-9999-01-01T00:00:00Z",
+        ] {
+            let error = late.parse::<Timestamp>().unwrap_err();
+            assert!(
+                matches!(error, InvalidTimestamp::OutOfRange { .. }),
+                "{late}"
+            );
+        }
+        for never in ["2026-02-30T10:00:00Z", "2026-13-01T10:00:00Z", "2026-00-00"] {
+            let error = never.parse::<Timestamp>().unwrap_err();
+            assert!(
+                matches!(error, InvalidTimestamp::NoSuchDay { .. }),
+                "{never}"
+            );
+        }
+        for other in [
+            "2026-01-02",
+            "2026-01-02T99:00:00Z",
+            "1-2-3",
+            "2026-01-02-03",
+        ] {
+            let error = other.parse::<Timestamp>().unwrap_err();
+            assert!(
+                matches!(error, InvalidTimestamp::NotRfc3339 { .. }),
+                "{other}"
+            );
+        }
         let last = Timestamp::saturating_from_millis(u64::MAX);
         assert!(last.to_string().starts_with("9999-12-"));
     }

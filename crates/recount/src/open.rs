@@ -1,6 +1,7 @@
 //! Opening a log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use recount_disk::{DiskLog, DiskOptions, SyncMode};
 
@@ -68,6 +69,12 @@ impl Builder {
     /// When an append counts as done; [`SyncMode::Always`] unless given.
     pub fn sync(mut self, mode: SyncMode) -> Self {
         self.options.sync = mode;
+        self
+    }
+
+    /// How long to wait for another process that has the log open for writing; 5 s unless given.
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.options.lock_wait = wait;
         self
     }
 

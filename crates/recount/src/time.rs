@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use recount_core::{EntryId, Timestamp};
+use recount_core::{EntryId, InvalidTimestamp, Timestamp};
 
 /// A moment as a person names it: a time, or the entry that was recorded then.
 ///
@@ -44,17 +44,27 @@ impl Moment {
         if let Some(id) = entry_id(text) {
             return Ok(Self::Entry(id));
         }
-        if let Ok(at) = text.parse() {
-            return Ok(Self::Time(at));
+        let shown = || text.chars().take(64).collect();
+        match text.parse() {
+            Ok(at) => return Ok(Self::Time(at)),
+            Err(InvalidTimestamp::OutOfRange { .. }) => {
+                return Err(InvalidMoment::OutOfRange { text: shown() });
+            }
+            Err(InvalidTimestamp::NoSuchDay { .. }) => {
+                return Err(InvalidMoment::NoSuchDay { text: shown() });
+            }
+            Err(InvalidTimestamp::NotRfc3339 { .. }) => {}
         }
-        ago_ms(text)
-            .and_then(|ago| now.as_millis().checked_sub(ago))
-            .or_else(|| utc(text))
-            .and_then(|ms| Timestamp::from_millis(ms).ok())
-            .map(Self::Time)
-            .ok_or_else(|| InvalidMoment {
-                text: text.chars().take(64).collect(),
-            })
+        let ago = ago_ms(text).map(|ago| now.as_millis().saturating_sub(ago));
+        match ago.or_else(|| utc(text)) {
+            Some(ms) => Timestamp::from_millis(ms)
+                .map(Self::Time)
+                .map_err(|_| InvalidMoment::OutOfRange { text: shown() }),
+            None if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(InvalidMoment::FewDigits { text: shown() })
+            }
+            None => Err(InvalidMoment::NotATime { text: shown() }),
+        }
     }
 
     /// The smallest entry id that can have been recorded at this moment.
@@ -97,12 +107,36 @@ impl fmt::Display for Moment {
 
 /// A text that names no moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is not a time: write 1h, 30m or 2d (so long ago), now, 2026-01-02 or 2026-01-02T10:00 (UTC), RFC 3339, milliseconds since 1970, or an entry id"
-)]
-pub struct InvalidMoment {
-    /// What was given.
-    pub text: String,
+#[non_exhaustive]
+pub enum InvalidMoment {
+    /// It is written in no way that is known.
+    #[error(
+        "{text:?} is not a time: write 1h, 30m or 2d (so long ago), now, 2026-01-02 or 2026-01-02T10:00 (UTC), RFC 3339, milliseconds since 1970, or an entry id"
+    )]
+    NotATime {
+        /// What was given.
+        text: String,
+    },
+    /// A number that is too short for milliseconds: seconds, a year or a slip.
+    #[error(
+        "{text:?} is not a time: milliseconds since 1970 have 11 digits or more, and seconds are not accepted; or write 1h (ago), 2026-01-02 or RFC 3339"
+    )]
+    FewDigits {
+        /// What was given.
+        text: String,
+    },
+    /// It lies outside what can be recorded.
+    #[error("{text:?} is out of range: a time must lie between -9999-01-02 and 9999-12-30")]
+    OutOfRange {
+        /// What was given.
+        text: String,
+    },
+    /// The calendar has no such day.
+    #[error("{text:?} names a day that does not exist")]
+    NoSuchDay {
+        /// What was given.
+        text: String,
+    },
 }
 
 /// An entry id, or its millisecond alone. Fewer digits are taken for a year or a slip: the ids of
@@ -113,7 +147,8 @@ fn entry_id(text: &str) -> Option<EntryId> {
     (digits >= DIGITS_MIN).then(|| text.parse().ok())?
 }
 
-/// `1h30m` in milliseconds; none for a text of another form and for what is too long.
+/// `1h30m` in milliseconds, as many as there can be where it is more; none for a text of another
+/// form.
 fn ago_ms(text: &str) -> Option<i64> {
     let mut rest = text.strip_suffix(" ago").unwrap_or(text);
     let mut sum = 0_i64;
@@ -131,7 +166,11 @@ fn ago_ms(text: &str) -> Option<i64> {
             "w" => 604_800_000,
             _ => return None,
         };
-        sum = sum.checked_add(number.parse::<i64>().ok()?.checked_mul(unit_ms)?)?;
+        if number.is_empty() {
+            return None;
+        }
+        let number = number.parse().unwrap_or(i64::MAX);
+        sum = sum.saturating_add(number.saturating_mul(unit_ms));
         if after.is_empty() {
             return Some(sum);
         }
@@ -218,7 +257,6 @@ mod tests {
             "1",
             "2026",
             "2026-01",
-            "2026-13-01",
             "1h30",
             "h",
             "-1h",
@@ -226,13 +264,25 @@ mod tests {
             " ago",
             "1526919030",
             "1526919030474-",
-            "99999999999999999999d",
-            "9999999d",
-            "10000-01-01",
             "2026-01-02T10:00+99:00",
         ] {
             let error = parse(bad).expect_err(bad).to_string();
             assert!(error.contains("write 1h"), "{error}");
+        }
+        for (bad, words) in [
+            ("0", "11 digits"),
+            ("1526919030", "11 digits"),
+            ("99999999999999999999d", "out of range"),
+            ("999999999d", "out of range"),
+            ("9999-12-31T23:59:59Z", "out of range"),
+            ("9999-12-31", "out of range"),
+            ("10000-01-01", "out of range"),
+            ("2026-02-30", "a day that does not exist"),
+            ("2026-02-30T10:00", "a day that does not exist"),
+            ("2026-13-01", "a day that does not exist"),
+        ] {
+            let error = parse(bad).expect_err(bad).to_string();
+            assert!(error.contains(words), "{error}");
         }
     }
 }

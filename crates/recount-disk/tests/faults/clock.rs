@@ -14,7 +14,7 @@ async fn open_at(storage: &SimStorage, ms: u64) -> (DiskLog, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(START_MS + ms));
     let options = DiskOptions {
         clock: Arc::clone(&clock) as _,
-        idempotency_window: Duration::from_secs(60),
+        idempotency_window: Duration::from_mins(1),
         ..options(storage, SyncMode::Always)
     };
     (DiskLog::open(ROOT, STREAM, options).await.unwrap(), clock)

@@ -105,11 +105,11 @@ impl Run {
     }
 }
 
-/// Fills several segments; among the batches is one that fills a segment alone.
+/// Fills several segments; one batch is larger than a segment.
 const WORKLOAD: [Step; 7] = [
     Step::Append([1, 0, 5]),
     Step::Append([8, 2, 1]),
-    Step::Append([20, 0, 0]),
+    Step::Append([30, 0, 0]),
     Step::Trim(25),
     Step::Append([4, 4, 4]),
     Step::Trim(0),

@@ -3,7 +3,9 @@
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use recount_core::{Batch, EntryId, EventLog, IdRange, Query, ReadError, ReadRange, Recorded};
+use recount_core::{
+    Batch, EntryId, EventLog, IdRange, Outcome, Query, ReadError, ReadRange, Recorded,
+};
 use recount_disk::sim::SimStorage;
 use recount_disk::{DiskLog, OpenError};
 
@@ -119,7 +121,11 @@ async fn check_damaged(log: &DiskLog, all: &[Recorded], path: &Path, at: u64) ->
     for (index, expected) in all.iter().enumerate().take(40) {
         let id = expected.position.entry_id;
         match log.read(&only(id)).await {
-            Ok(page) => assert_eq!(page.entries, [expected.clone()], "flipped at {at}"),
+            Ok(page) => assert_eq!(
+                page.entries,
+                std::slice::from_ref(expected),
+                "flipped at {at}"
+            ),
             Err(error) => {
                 assert_eq!(damaged.replace(index), None, "one record is damaged");
                 assert_corrupt(error, path, at);
@@ -229,7 +235,7 @@ async fn ids_are_right(log: &DiskLog, all: &[Recorded]) -> bool {
         match log.append(Batch::new(batch(from..from + 10))).await {
             Ok(receipt) => {
                 assert_eq!(receipt.duplicates(), 10);
-                let positions = receipt.outcomes.iter().map(|outcome| outcome.position());
+                let positions = receipt.outcomes.iter().map(Outcome::position);
                 assert!(positions.eq(all[from..].iter().take(10).map(|it| it.position)));
             }
             Err(error) => {
@@ -245,7 +251,7 @@ async fn ids_are_right(log: &DiskLog, all: &[Recorded]) -> bool {
                 assert_eq!(receipt.appended(), 1);
                 let recorded_next = 120 / 5 + (n as u64 - 200) / 5 + 1;
                 let recorded_outcome = &receipt.outcomes[0];
-                let recount_core::Outcome::Appended { revision, .. } = *recorded_outcome else {
+                let Outcome::Appended { revision, .. } = *recorded_outcome else {
                     panic!("{recorded_outcome:?}")
                 };
                 assert_eq!(revision, recorded_next);

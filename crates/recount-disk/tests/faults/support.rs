@@ -22,7 +22,6 @@ pub fn file(name: &str) -> PathBuf {
 }
 
 /// The first active segment.
-
 pub fn active() -> PathBuf {
     file("0000000001.log")
 }

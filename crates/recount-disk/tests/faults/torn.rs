@@ -1,6 +1,8 @@
 //! A log cut off at any byte.
 
-use recount_core::{Batch, EventLog};
+use std::path::Path;
+
+use recount_core::{Batch, EventLog, TrimLimit, TrimRequest};
 use recount_disk::sim::SimStorage;
 use recount_disk::{OpenError, SyncMode};
 
@@ -138,4 +140,31 @@ async fn what_is_set_aside_of_several_segments_is_told_together() {
             .collect::<Vec<_>>()
     );
     assert!((7..30).contains(&left.len()), "{left:?}");
+}
+
+#[tokio::test]
+async fn cut_into_what_was_trimmed_it_is_refused() {
+    let (storage, ends) = three_batches().await;
+    let log = open(&storage).await.unwrap();
+    let trim = TrimRequest::exact(TrimLimit::MaxLength(1));
+    log.trim(&trim).await.unwrap();
+    drop(log);
+    let storage = storage.kill();
+    let whole = storage.content(active()).unwrap();
+    storage.tamper(active(), Some(whole[..ends[1]].to_vec()));
+    storage.tamper(file("watermark"), None);
+    match open(&storage)
+        .await
+        .err()
+        .expect("new entries would count as trimmed")
+    {
+        OpenError::Corrupt { path, what, .. } => {
+            assert_eq!(Path::new(&path), file("floor"));
+            assert!(
+                what.contains("6 entries are trimmed") && what.contains("only 2"),
+                "{what}"
+            );
+        }
+        other => panic!("{other}"),
+    }
 }

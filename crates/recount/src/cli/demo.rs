@@ -15,8 +15,9 @@ use recount::{LogUrl, Timestamp};
 use self::facts::Facts;
 use self::paint::Paint;
 use super::error::{Failure, Result};
+use super::numbers::from_0;
 use super::output::Output;
-use super::settings::Settings;
+use super::settings::{Settings, WriteArgs};
 
 /// How long the morning lasts at speed 1.
 const SPAN: Duration = Duration::from_secs(5);
@@ -25,7 +26,8 @@ const STREAM: &str = "demo:events";
 /// See a support agent's morning recorded, streamed, replayed and counted, in a few seconds
 ///
 /// Needs no server. The events go to the stream demo:events in a temporary directory, which is kept
-/// to be looked at, or to --dir or --url.
+/// to be looked at, or to where --dir, --url and --stream say. RECOUNT_URL and RECOUNT_STREAM do
+/// not count here: a demo never lands in a log that is in use.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -33,13 +35,25 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH", conflicts_with = "url")]
     dir: Option<PathBuf>,
 
+    // These two stand for the global flags of the same names, whose defaults are other ones.
+    /// Record there: disk:PATH [default: a new temporary directory]
+    #[arg(long, value_name = "URL", help_heading = "Global options")]
+    url: Option<String>,
+
+    /// The stream's name [default: demo:events]
+    #[arg(long, value_name = "NAME", help_heading = "Global options")]
+    stream: Option<String>,
+
     /// Makes the same customers say the same; any number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = from_0::<u64>)]
     seed: Option<u64>,
 
     /// How much faster than in five seconds, from 0.1 to 1000
-    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
+    #[arg(long, value_name = "FACTOR", default_value = "1", allow_negative_numbers = true, value_parser = speed)]
     speed: f64,
+
+    #[command(flatten)]
+    pub(super) write: WriteArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -48,7 +62,7 @@ Examples:
   recount demo --seed 7 --dir demo-data";
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
-    let settings = place(args.dir, settings)?;
+    let settings = place(&args, settings)?;
     let now = Timestamp::now();
     let seed = args
         .seed
@@ -70,10 +84,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
 }
 
 /// The settings with the demo's own place and stream, unless others were chosen.
-fn place(dir: Option<PathBuf>, settings: &Settings) -> Result<Settings> {
-    let url = match (dir, settings.chosen_url()) {
-        (Some(dir), _) => LogUrl::Disk(dir),
-        (None, Some(url)) => url.clone(),
+fn place(args: &Args, settings: &Settings) -> Result<Settings> {
+    let url = match (&args.dir, &args.url) {
+        (Some(dir), _) => LogUrl::Disk(dir.clone()),
+        // The settings have it from the same flag.
+        (None, Some(_)) => settings.url().clone(),
         (None, None) => {
             let dir = tempfile::Builder::new()
                 .prefix("recount-demo-")
@@ -84,8 +99,8 @@ fn place(dir: Option<PathBuf>, settings: &Settings) -> Result<Settings> {
             LogUrl::Disk(dir.keep())
         }
     };
-    let stream = settings.chosen_stream().unwrap_or(STREAM).to_owned();
-    Ok(settings.elsewhere(url, stream))
+    let stream = args.stream.as_deref().unwrap_or(STREAM);
+    Ok(settings.elsewhere(url, stream.to_owned()))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

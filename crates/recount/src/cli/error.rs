@@ -114,9 +114,6 @@ impl From<AppendError> for Failure {
             | AppendError::SeveralSessions { .. }
             | AppendError::TooManyEvents { .. }
             | AppendError::TooManyBytes { .. } => Self::usage(message),
-            AppendError::RevisionMismatch { session_id, .. } => Self::new(message).hint(format!(
-                "recount events --session {session_id} shows what is there"
-            )),
             _ => Self::new(message),
         }
     }

@@ -4,6 +4,7 @@ use recount::{Events, Recount, json};
 
 use super::error::Result;
 use super::line::Lines;
+use super::numbers::from_1;
 use super::output::Output;
 use super::select::SelectArgs;
 use super::settings::Settings;
@@ -23,8 +24,8 @@ pub(super) struct Args {
     reverse: bool,
 
     /// At most so many
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = from_1::<u64>)]
+    limit: Option<u64>,
 
     /// Print each event as a JSON object, one a line
     #[arg(long)]
@@ -47,7 +48,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let log = settings.open_read_only().await?;
     let mut events = select(&log, args.select, args.reverse).await?;
     if let Some(limit) = args.limit {
-        events = events.limit(limit);
+        events = events.limit(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     let mut output = Output::new();
     let mut lines = Lines::for_output(settings.color());
@@ -56,6 +57,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         // Gives Ctrl-C its turn where no page has to be waited for.
         tokio::task::yield_now().await;
         count += page.len();
+        lines.widen(&page);
         for recorded in page.iter().filter(|_| !args.count) {
             if args.json {
                 output.line(json::line(recorded))?;
@@ -67,7 +69,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     if args.count {
         output.line(count)?;
     }
-    output.flush()
+    output.flush()?;
+    if count == 0 && !args.count {
+        settings.note("no events");
+    }
+    Ok(())
 }
 
 /// What is selected of `log` as it is now.

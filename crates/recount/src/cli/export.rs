@@ -1,30 +1,31 @@
 //! `recount export`
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+mod target;
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use recount::{Recount, json};
-use tempfile::NamedTempFile;
 
-use super::error::{Failure, Result};
+use self::target::{Sink, Target};
+use super::error::Result;
 use super::events::select;
-use super::output::{Output, count};
+use super::output::count;
 use super::select::SelectArgs;
 use super::settings::Settings;
 
 /// Write events as NDJSON, to be imported elsewhere
 ///
 /// One JSON object a line, in the order of the log, with the entry ids. A file appears under its name
-/// only when it is whole and on stable storage.
+/// only when it is whole and on stable storage; a device or a named pipe is written as it is.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
     select: SelectArgs,
 
-    /// Write to FILE instead of standard output, replacing it
+    /// Write to FILE instead of standard output (-), replacing what it holds
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -36,27 +37,12 @@ Examples:
   recount export --since 1d | gzip > yesterday.ndjson.gz";
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
+    let target = Target::look(args.output.as_deref())?;
     let log = settings.open_read_only().await?;
+    let mut sink = target.open().await?;
     let progress = progress(&log, args.select.is_everything(), settings).await?;
-    let written = match &args.output {
-        None => {
-            let mut output = Output::new();
-            let written = write(&log, args.select, &progress, |line| output.line(line)).await?;
-            output.flush()?;
-            written
-        }
-        Some(path) => {
-            let failed =
-                |error: &io::Error| Failure::new(format!("writing {}: {error}", path.display()));
-            let mut file = BufWriter::new(beside(path).map_err(|error| failed(&error))?);
-            let written = write(&log, args.select, &progress, |line| {
-                writeln!(file, "{line}").map_err(|error| failed(&error))
-            })
-            .await?;
-            keep(file, path).map_err(|error| failed(&error))?;
-            written
-        }
-    };
+    let written = write(&log, args.select, &progress, &mut sink).await?;
+    sink.finish()?;
     progress.finish_and_clear();
     settings.note(format_args!("{} exported", count(written, "event")));
     Ok(())
@@ -67,7 +53,7 @@ async fn write(
     log: &Recount,
     selected: SelectArgs,
     progress: &ProgressBar,
-    mut line: impl FnMut(String) -> Result,
+    sink: &mut Sink,
 ) -> Result<u64> {
     let mut events = select(log, selected, false).await?;
     let mut written = 0;
@@ -75,7 +61,7 @@ async fn write(
         // Gives Ctrl-C its turn where no page has to be waited for.
         tokio::task::yield_now().await;
         for recorded in &page {
-            line(json::line(recorded))?;
+            sink.line(&json::line(recorded))?;
         }
         written += page.len() as u64;
         progress.inc(page.len() as u64);
@@ -103,32 +89,4 @@ async fn progress(log: &Recount, everything: bool, settings: &Settings) -> Resul
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     })
-}
-
-/// A file in the folder of `path`, removed again unless it is kept.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".recount-export-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As for any new file; the process's mask applies.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder(path))
-}
-
-/// Puts the finished file under its name, so that a crash leaves the old one or the new one.
-fn keep(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder(path))?.sync_all()
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
 }

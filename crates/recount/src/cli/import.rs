@@ -19,11 +19,12 @@ use recount::{Moment, Recount};
 use self::format::FormatArg;
 use self::held::Held;
 use self::publish::Publisher;
-use self::source::{Item, Options, Source};
+use self::source::{Invalid, Item, Options, Source};
 use self::summary::Summary;
 use super::error::{Failure, Result};
+use super::interrupt::Interrupt;
 use super::output::{Output, count};
-use super::settings::{Settings, is_no_stream, warn};
+use super::settings::{Settings, WriteArgs, is_no_stream, warn};
 
 /// How many of the things that were skipped are told one by one.
 const WARNINGS_MAX: u64 = 5;
@@ -35,7 +36,8 @@ const WARNINGS_MAX: u64 = 5;
 /// its messages, tool calls and results, errors, its start and end with the run's other fields.
 ///
 /// Importing again adds nothing: what a session holds already is left out, however long ago it came.
-/// Exported events keep their entry ids where the stream has not gone past them.
+/// Exported events keep their entry ids where the stream has not gone past them; ids more than 24
+/// hours ahead of this machine's clock are given anew.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -66,6 +68,9 @@ pub(super) struct Args {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    pub(super) write: WriteArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -73,7 +78,7 @@ Examples:
   recount import runs.json
   recount export | recount import - --url disk:elsewhere";
 
-pub(super) async fn run(args: Args, settings: &Settings) -> Result {
+pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrupt) -> Result {
     let began = Instant::now();
     let name = match args.file.to_str() {
         Some("-") => "standard input".to_owned(),
@@ -81,7 +86,20 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     };
     let source = Source::open(&args.file, args.format)
         .map_err(|error| Failure::usage(format!("reading {name}: {error}")))?;
-    let log = open(&args, settings).await?;
+    let progress = source.progress(settings.quiet());
+    let read = source.counter();
+    let mut items = source.start(Options {
+        synthetic_start: args.start.timestamp(),
+        skip_invalid: args.skip_invalid,
+    });
+    // Looked at before the log is opened, which may create it.
+    let mut arrived = interrupt.unless(async { Ok(items.recv().await) }).await?;
+    if let Some(Item::Invalid(invalid)) = arrived.as_deref().and_then(<[_]>::first)
+        && invalid.last
+    {
+        return Err(stop(&name, invalid, "nothing was imported"));
+    }
+    let log = interrupt.unless(open(&args, settings)).await?;
 
     let held = match &log {
         Some(log) => Held::new(log).await?,
@@ -89,17 +107,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     };
     let target = log.as_ref().filter(|_| !args.dry_run);
     let mut publisher = Publisher::new(target, held, args.new_ids);
-    let progress = source.progress(settings.quiet());
-    let read = source.counter();
-    let mut items = source.start(Options {
-        synthetic_start: args.start.timestamp(),
-        skip_invalid: args.skip_invalid,
-    });
 
     let mut summary = Summary::default();
     let mut stopped = None;
     let mut failed = None;
-    'items: while let Some(chunk) = items.recv().await {
+    'items: while let Some(chunk) = arrived {
         for item in chunk {
             match item {
                 Item::Invalid(invalid) if invalid.last => {
@@ -122,10 +134,18 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
             }
         }
         progress.update(read.get(), summary.events());
+        arrived = tokio::select! {
+            biased;
+            () = interrupt.pressed() => {
+                failed = Some(Failure::Interrupted);
+                break;
+            }
+            chunk = items.recv() => chunk,
+        };
     }
     // What came before a mistake is published all the same.
-    if failed.is_none() {
-        failed = publisher.finish(&mut summary).await.err();
+    if matches!(failed, None | Some(Failure::Interrupted)) {
+        failed = publisher.finish(&mut summary).await.err().or(failed);
     }
     progress.finish();
     if let Some(log) = log {
@@ -133,12 +153,17 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     }
 
     let measured = summary.measured(read.get(), began.elapsed(), args.dry_run);
-    let stopped_at = stopped.as_ref().map(ToString::to_string);
+    let (stopped_at, place) = match (&stopped, &failed) {
+        // The reason is told by the error.
+        (Some(invalid), _) => (Some(invalid.to_string()), Some(invalid.place.to_string())),
+        (None, Some(Failure::Interrupted)) => (Some("Ctrl-C".into()), Some("Ctrl-C".into())),
+        (None, _) => (None, None),
+    };
     let mut output = Output::new();
     if args.json {
         output.line(measured.json(stopped_at.as_deref()))?;
     } else {
-        for line in measured.lines(stopped_at.as_deref()) {
+        for line in measured.lines(&name, place.as_deref()) {
             output.line(line)?;
         }
     }
@@ -148,12 +173,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         return Err(error);
     }
     if let Some(invalid) = stopped {
-        let failure = Failure::usage(format!("{name}, {invalid}"));
-        return Err(failure.hint(if invalid.skippable {
-            "what came before is imported; correct it and import again, or pass --skip-invalid"
-        } else {
-            "what came before is imported; correct the file and import it again"
-        }));
+        return Err(stop(&name, &invalid, "what came before is imported"));
     }
     match summary.conflicts() {
         0 => Ok(()),
@@ -163,6 +183,16 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         ))
         .hint("see the warnings above; give changed events ids of their own")),
     }
+}
+
+/// The input cannot be read on.
+fn stop(name: &str, invalid: &Invalid, so_far: &str) -> Failure {
+    let failure = Failure::usage(format!("{name}, {invalid}"));
+    failure.hint(if invalid.skippable {
+        format!("{so_far}; correct it and import again, or pass --skip-invalid")
+    } else {
+        format!("{so_far}; correct the file and import it again")
+    })
 }
 
 /// The log to look into and publish to; none where a dry run finds no stream.

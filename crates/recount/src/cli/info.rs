@@ -1,13 +1,16 @@
 //! `recount info`
 
-use recount::{EntryId, LogInfo, PartitionInfo, Timestamp};
+use recount::{EntryId, LogInfo, PartitionInfo, SyncMode, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::error::Result;
 use super::output::{Output, thousands};
 use super::settings::Settings;
 
-/// Show what the log holds and what it promises
+/// Show what the log holds, and what publishing from here would promise
+///
+/// The mode in which another process writes is not recorded anywhere: what is shown of durability is
+/// what RECOUNT_FSYNC, or the default, would give a command that publishes.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -27,7 +30,10 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let streams = settings.url().streams()?;
     let mut output = Output::new();
     if args.json {
-        output.line(format_args!("{:#}", document(&info, &streams)))?;
+        output.line(format_args!(
+            "{:#}",
+            document(&info, &streams, settings.sync())
+        ))?;
     } else {
         let rows = rows(&info, &streams);
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -70,22 +76,36 @@ fn rows(info: &LogInfo, streams: &[String]) -> Vec<(String, String)> {
         ("size".to_owned(), size(info.bytes)),
         (
             "durability".to_owned(),
-            format!("{}: {}", info.durability, info.durability_note),
+            format!(
+                "if published from here: {}. {}",
+                info.durability, info.durability_note
+            ),
         ),
         (
             "ids remembered".to_owned(),
             span(info.idempotency_window_ms),
         ),
     ]);
-    rows.extend(info.details.iter().cloned());
+    rows.extend(
+        facts(info).map(|(name, value)| match (&**name, value.parse()) {
+            ("segment_bytes", Ok(bytes)) => ("segments up to".to_owned(), size(bytes)),
+            (name, Ok(bytes)) if name.ends_with("_bytes") => {
+                (name.trim_end_matches("_bytes").to_owned(), size(bytes))
+            }
+            _ => (name.clone(), value.clone()),
+        }),
+    );
     rows
 }
 
+/// The engine's own facts. How this handle would sync is told with the durability.
+fn facts(info: &LogInfo) -> impl Iterator<Item = &(String, String)> {
+    info.details.iter().filter(|(name, _)| name != "sync")
+}
+
 /// The same for programs.
-fn document(info: &LogInfo, streams: &[String]) -> Value {
-    let details: Map<_, _> = info
-        .details
-        .iter()
+fn document(info: &LogInfo, streams: &[String], sync: SyncMode) -> Value {
+    let details: Map<_, _> = facts(info)
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
     json!({
@@ -95,8 +115,11 @@ fn document(info: &LogInfo, streams: &[String]) -> Value {
         "streams": streams,
         "length": info.length(),
         "bytes": info.bytes,
-        "durability": info.durability.to_string(),
-        "durability_note": info.durability_note,
+        "if_published_from_here": {
+            "fsync": sync.to_string(),
+            "durability": info.durability.to_string(),
+            "note": info.durability_note,
+        },
         "idempotency_window_ms": info.idempotency_window_ms,
         "partitions": info.partitions.iter().map(partition_document).collect::<Vec<_>>(),
         "details": details,

@@ -52,6 +52,15 @@ impl Lines {
         }
     }
 
+    /// Makes the column of entry ids wide enough for a page, so that its lines are aligned from
+    /// the first one on.
+    pub(crate) fn widen(&mut self, page: &[Recorded]) {
+        let widths = page
+            .iter()
+            .map(|recorded| recorded.position.to_string().len());
+        self.id_width = self.id_width.max(widths.max().unwrap_or(0));
+    }
+
     /// The line for `recorded`, without its end; two lines where the date changes.
     pub(crate) fn format(&mut self, recorded: &Recorded) -> String {
         let id = recorded.position.to_string();
@@ -194,6 +203,18 @@ mod tests {
             lines.format(&recorded(0, EventType::MessageAdded, "s1", HELLO)),
             "2026-01-02T10:00:05.123Z 1526919030474-0 message.added    s1 ada user: \"Hello there, how are you doing today?\""
         );
+    }
+
+    #[test]
+    fn a_page_is_aligned_whatever_its_entry_ids_are() {
+        let page = [9, 10, 1_000].map(|seq| recorded(seq, EventType::MessageAdded, "s1", HELLO));
+        let mut lines = Lines::new(false, None);
+        lines.widen(&page);
+        let at: Vec<_> = page
+            .iter()
+            .map(|recorded| lines.format(recorded).find("message.added"))
+            .collect();
+        assert_eq!(at, [Some(44); 3]);
     }
 
     #[test]

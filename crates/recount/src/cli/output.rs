@@ -88,6 +88,15 @@ pub(crate) fn pad(text: &str, width: usize) -> String {
     format!("{text}{:1$}", "", width.saturating_sub(text.width()))
 }
 
+/// `text` as one word of a shell.
+pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
 /// `number` with its thousands apart: `1,234,567`.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -127,6 +136,17 @@ mod tests {
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(fit("x", 0), "");
         assert_eq!(pad("日", 4), "日  ");
+    }
+
+    #[test]
+    fn words_survive_the_shell() {
+        assert_eq!(
+            quoted("disk:/tmp/recount-demo-x"),
+            "disk:/tmp/recount-demo-x"
+        );
+        assert_eq!(quoted("disk:my data"), "'disk:my data'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
     }
 
     #[test]

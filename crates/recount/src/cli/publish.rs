@@ -6,18 +6,22 @@ mod ndjson;
 
 use std::io::{self, IsTerminal as _};
 
-use recount::{Batch, Event, EventType, JsonObject, Limits, Moment, Recount};
+use recount::{AppendError, Batch, Event, EventType, JsonObject, Limits, Moment, Recount};
 
 use self::answers::{Answers, Tally};
 use self::input::Input;
 use super::error::{Failure, Result};
-use super::settings::Settings;
+use super::interrupt::Interrupt;
+use super::numbers::{from_0, from_1};
+use super::output::quoted;
+use super::settings::{Settings, WriteArgs};
+use super::stdin;
 
 /// Record events: one from flags, or NDJSON from standard input
 ///
 /// Standard input takes one JSON object a line, of which "type" and "session_id" are required. A
-/// missing id, timestamp, version or data is filled in; an "entry_id" is ignored: the log gives out
-/// its own.
+/// missing id, timestamp, version or data is filled in; the "entry_id" of an export is passed over:
+/// the log gives out its own. A key that no event has is an error.
 ///
 /// Each event is answered by a line on standard output once it is durable: appended, duplicate (it
 /// was there already) or conflict (another event has its id), the entry id, the event id. What was
@@ -58,7 +62,7 @@ pub(super) struct Args {
     timestamp: Option<Moment>,
 
     /// The schema version of its data [default: 1]
-    #[arg(long, value_name = "N", requires = "event_type")]
+    #[arg(long, value_name = "N", requires = "event_type", allow_negative_numbers = true, value_parser = from_1::<u32>)]
     version: Option<u32>,
 
     /// Its data, a JSON object [default: {}]
@@ -71,16 +75,19 @@ pub(super) struct Args {
     strict: bool,
 
     /// Append all of the input or nothing, and only if its one session holds N entries so far
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = from_0::<u64>)]
     expect_revision: Option<u64>,
 
     /// Report malformed lines and go on, instead of stopping at the first one
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["strict", "expect_revision"])]
     skip_invalid: bool,
 
     /// Answer in JSON, one object a line
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    pub(super) write: WriteArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -96,7 +103,7 @@ Examples:
 const BATCH_EVENTS: usize = 1_000;
 const BATCH_BYTES: usize = 8 << 20;
 
-pub(super) async fn run(args: Args, settings: &Settings) -> Result {
+pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrupt) -> Result {
     let conditions = Batch {
         events: Vec::new(),
         strict: args.strict,
@@ -105,9 +112,16 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let whole = args.strict || args.expect_revision.is_some();
     let (json, skip_invalid) = (args.json, args.skip_invalid);
     let single = args.event()?;
-    let log = settings.open().await?;
+    if single.is_some() && stdin::holds_data() {
+        return Err(Failure::usage(
+            "the flags describe one event, but there is something on standard input, which is not read then",
+        )
+        .hint("use one or the other: leave out --type and the rest, or add < /dev/null"));
+    }
+    let log = interrupt.unless(settings.open()).await?;
     let mut publisher = Publisher {
         log: &log,
+        settings,
         answers: Answers::new(json),
         tally: Tally::default(),
     };
@@ -121,13 +135,13 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
             .await
     } else {
         invite(settings);
-        let mut input = Input::new(skip_invalid);
+        let mut input = Input::new(skip_invalid, whole, interrupt);
         let result = if whole {
             publisher.append_whole(&mut input, conditions).await
         } else {
             publisher.append_stream(&mut input).await
         };
-        input.tell_skipped();
+        publisher.tally.skipped = input.skipped();
         result
     };
     let tally = publisher.tally;
@@ -190,6 +204,7 @@ impl Args {
 /// Appends batches and answers for them.
 struct Publisher<'a> {
     log: &'a Recount,
+    settings: &'a Settings,
     answers: Answers,
     tally: Tally,
 }
@@ -239,6 +254,12 @@ impl Publisher<'_> {
             }
             events.push(event);
         }
+        if events.is_empty() && conditions.expected_revision.is_some() {
+            return Err(Failure::usage(
+                "standard input holds no event that --expect-revision could be about",
+            )
+            .hint("pipe in the events of one session, or describe one with --type and --session"));
+        }
         self.append(Batch {
             events,
             ..conditions
@@ -248,24 +269,45 @@ impl Publisher<'_> {
 
     async fn append(&mut self, batch: Batch) -> Result {
         let ids: Vec<_> = batch.events.iter().map(|event| event.id.clone()).collect();
-        let receipt = self.log.append(batch).await?;
+        let receipt = self.log.append(batch).await;
+        let receipt = receipt.map_err(|error| refused(error, self.settings))?;
         self.tally.add(&receipt);
         for (id, outcome) in ids.iter().zip(&receipt.outcomes) {
             self.answers
                 .line(id.as_str(), outcome)
-                .map_err(unanswered)?;
+                .map_err(|failure| unanswered(failure, self.settings))?;
         }
-        self.answers.flush().map_err(unanswered)
+        let flushed = self.answers.flush();
+        flushed.map_err(|failure| unanswered(failure, self.settings))
+    }
+}
+
+/// A batch that was refused, with the command that shows why.
+fn refused(error: AppendError, settings: &Settings) -> Failure {
+    let hint = match &error {
+        AppendError::RevisionMismatch { session_id, .. } => {
+            let command = settings.command(format_args!("events --session {}", quoted(session_id)));
+            Some(format!("{command} shows what is there"))
+        }
+        _ => None,
+    };
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 
 /// With nobody to answer to, going on would publish what nobody learns of.
-fn unanswered(failure: Failure) -> Failure {
+fn unanswered(failure: Failure, settings: &Settings) -> Failure {
     match failure {
         Failure::OutputClosed => Failure::new(
             "standard output was closed while publishing: the events after that were not published",
         )
-        .hint("recount publish ... > /dev/null publishes without answers"),
+        .hint(format!(
+            "{} ... > /dev/null publishes without answers",
+            settings.command("publish")
+        )),
         failure => failure,
     }
 }

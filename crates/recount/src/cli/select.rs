@@ -6,15 +6,17 @@ use recount::{
     EntryId, EventType, Filter, IdRange, Moment, Query, RangeEnd, RangeStart, ReadRange,
 };
 
+use super::numbers::id;
+
 /// What to look for.
 #[derive(clap::Args)]
 pub(super) struct FilterArgs {
     /// Only events of this session
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     session: Option<String>,
 
     /// Only events of this user
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     user: Option<String>,
 
     /// Only events of this type; may be given several times

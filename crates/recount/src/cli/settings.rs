@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use recount::{DEFAULT_STREAM, LogUrl, OpenError, Recount, SyncMode};
 
 use super::error::{Failure, Result};
+use super::output::quoted;
 
 const DEFAULT_URL: &str = "disk:recount-data";
+
+/// How long another writer is waited for without a word, and how long after that.
+const SILENT_WAIT: Duration = Duration::from_secs(1);
+const FURTHER_WAIT: Duration = Duration::from_secs(4);
 
 /// The flags that may stand before or after any command, as they were given.
 #[derive(clap::Args)]
@@ -22,12 +28,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "NAME")]
     stream: Option<String>,
 
-    /// When published events are synced: always (before they are acknowledged), interval:100ms,
-    /// or os (left to the system) [env: RECOUNT_FSYNC] [default: always]
-    #[arg(long, global = true, value_name = "MODE")]
-    fsync: Option<SyncMode>,
-
-    /// Say only what went wrong
+    /// Leave out everything but results and errors
     #[arg(long, short, global = true)]
     quiet: bool,
 
@@ -42,6 +43,15 @@ pub(crate) struct GlobalArgs {
     color: When,
 }
 
+/// The flags of commands that write. They may stand before the command, too.
+#[derive(clap::Args)]
+pub(crate) struct WriteArgs {
+    /// When published events are synced: always (before they are acknowledged), interval:100ms,
+    /// or os (left to the system) [env: RECOUNT_FSYNC] [default: always]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) fsync: Option<SyncMode>,
+}
+
 /// `auto`, `always` or `never`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum When {
@@ -54,10 +64,10 @@ enum When {
 #[derive(Clone)]
 pub(crate) struct Settings {
     url: LogUrl,
-    /// Whether somebody chose the URL.
-    url_given: bool,
-    /// None for the default.
-    stream: Option<String>,
+    stream: String,
+    /// The flags that name this log, as a shell reads them; what stands in the environment stays
+    /// there.
+    flags: String,
     sync: SyncMode,
     quiet: bool,
     color: bool,
@@ -67,16 +77,26 @@ impl Settings {
     /// Settles what the flags leave open. An empty variable counts as unset.
     pub(crate) fn resolve(
         args: GlobalArgs,
+        fsync: Option<SyncMode>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self> {
         let variable = |name| variable(name).filter(|value| !value.is_empty());
-        let (url, url_given) = match (args.url, variable("RECOUNT_URL")) {
-            (Some(url), _) => (parse("--url", &url)?, true),
-            (None, Some(url)) => (parse("RECOUNT_URL", &url)?, true),
-            (None, None) => (parse("the default", DEFAULT_URL)?, false),
+        let mut flags = String::new();
+        for (flag, value) in [("--url", &args.url), ("--stream", &args.stream)] {
+            if let Some(value) = value {
+                flags = format!("{flags} {flag} {}", quoted(value));
+            }
+        }
+        let url = match (args.url, variable("RECOUNT_URL")) {
+            (Some(url), _) => parse("--url", &url)?,
+            (None, Some(url)) => parse("RECOUNT_URL", &url)?,
+            (None, None) => parse("the default", DEFAULT_URL)?,
         };
-        let stream = args.stream.or_else(|| variable("RECOUNT_STREAM"));
-        let sync = match (args.fsync, variable("RECOUNT_FSYNC")) {
+        let stream = args
+            .stream
+            .or_else(|| variable("RECOUNT_STREAM"))
+            .unwrap_or_else(|| DEFAULT_STREAM.to_owned());
+        let sync = match (fsync, variable("RECOUNT_FSYNC")) {
             (Some(mode), _) => mode,
             (None, Some(mode)) => parse("RECOUNT_FSYNC", &mode)?,
             (None, None) => SyncMode::Always,
@@ -88,8 +108,8 @@ impl Settings {
         };
         Ok(Self {
             url,
-            url_given,
             stream,
+            flags,
             sync,
             quiet: args.quiet,
             color,
@@ -103,24 +123,24 @@ impl Settings {
 
     /// The stream's name.
     pub(crate) fn stream(&self) -> &str {
-        self.chosen_stream().unwrap_or(DEFAULT_STREAM)
+        &self.stream
     }
 
-    /// Where the log is, if somebody said so.
-    pub(crate) fn chosen_url(&self) -> Option<&LogUrl> {
-        self.url_given.then_some(&self.url)
+    /// The command line `recount {rest}` for the same log, to be shown.
+    pub(crate) fn command(&self, rest: impl fmt::Display) -> String {
+        format!("recount {rest}{}", self.flags)
     }
 
-    /// The stream's name, if somebody gave one.
-    pub(crate) fn chosen_stream(&self) -> Option<&str> {
-        self.stream.as_deref()
+    /// When published events are synced.
+    pub(crate) fn sync(&self) -> SyncMode {
+        self.sync
     }
 
     /// The same settings for another log.
     pub(crate) fn elsewhere(&self, url: LogUrl, stream: String) -> Self {
         Self {
             url,
-            stream: Some(stream),
+            stream,
             ..self.clone()
         }
     }
@@ -144,7 +164,16 @@ impl Settings {
 
     /// Opens the log for writing, creating what is missing.
     pub(crate) async fn open(&self) -> Result<Recount> {
-        let log = self.builder().sync(self.sync).open().await?;
+        let opening = |wait| self.builder().lock_wait(wait).open();
+        let log = match opening(SILENT_WAIT).await {
+            Err(OpenError::Disk(recount_disk::OpenError::Locked { path, pid })) => {
+                self.note(format_args!(
+                    "waiting for process {pid}, which is writing {path}"
+                ));
+                opening(FURTHER_WAIT).await?
+            }
+            opened => opened?,
+        };
         Ok(self.announced(log, &self.sync_words()))
     }
 
@@ -171,6 +200,7 @@ impl Settings {
         Recount::builder()
             .url(self.url.to_string())
             .stream(self.stream())
+            .sync(self.sync)
     }
 
     /// Names the engine in force, and what opening it brought to light.
@@ -202,9 +232,13 @@ impl Settings {
         }
         match self.url.streams().unwrap_or_default().as_slice() {
             [] => failure.hint(format!(
-                "nothing is recorded in {} yet: recount publish or recount import begins",
-                self.url
+                "nothing is recorded in {} yet: {} or {} begins",
+                self.url,
+                self.command("publish"),
+                self.command("import FILE")
             )),
+            // It was created meanwhile, or only the listing finds it.
+            streams if streams.iter().any(|name| name == self.stream()) => failure,
             streams => failure.hint(format!("--stream NAME; there are {}", streams.join(", "))),
         }
     }
@@ -236,14 +270,13 @@ mod tests {
         GlobalArgs {
             url: None,
             stream: None,
-            fsync: None,
             quiet: false,
             color: When::Auto,
         }
     }
 
     fn resolve(args: GlobalArgs, variables: &[(&str, &str)]) -> Result<Settings> {
-        Settings::resolve(args, |name| {
+        Settings::resolve(args, None, |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         })
@@ -255,17 +288,15 @@ mod tests {
         let settings = resolve(args(), &variables).unwrap();
         assert_eq!(settings.url.to_string(), "disk:a");
         assert_eq!(settings.stream(), "s");
-        assert_eq!(settings.chosen_url(), Some(&LogUrl::Disk("a".into())));
-        assert_eq!(settings.chosen_stream(), Some("s"));
+        assert_eq!(settings.command("info"), "recount info");
 
         let flags = GlobalArgs {
-            url: Some("disk:b".into()),
+            url: Some("disk:b c".into()),
             ..args()
         };
-        assert_eq!(
-            resolve(flags, &variables).unwrap().url.to_string(),
-            "disk:b"
-        );
+        let settings = resolve(flags, &variables).unwrap();
+        assert_eq!(settings.url.to_string(), "disk:b c");
+        assert_eq!(settings.command("info"), "recount info --url 'disk:b c'");
 
         let empty = [
             ("RECOUNT_URL", ""),

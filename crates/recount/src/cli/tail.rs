@@ -4,6 +4,7 @@ use recount::{Moment, Recount, StartFrom, json};
 
 use super::error::{Failure, Result};
 use super::line::Lines;
+use super::numbers::from_1;
 use super::output::Output;
 use super::select::FilterArgs;
 use super::settings::{Settings, is_no_stream};
@@ -28,7 +29,7 @@ pub(super) struct Args {
     json: bool,
 
     /// End after so many events
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = from_1::<u64>)]
     limit: Option<u64>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use super::support::{SESSION, Sandbox};
 
@@ -47,6 +47,27 @@ fn lines_that_are_json_but_no_events() {
     for (line, words) in [
         (r#"{"type":"t"}"#, "the key \"session_id\" is missing"),
         (r#"{"type":"t","session_id":""}"#, "session_id is empty"),
+        (
+            r#"{"type":"t","session_id":"s","user":"ada"}"#,
+            "column 35: unknown key \"user\": did you mean user_id?",
+        ),
+        (
+            r#"["7-0",0,"e","t","s"]"#,
+            "an event must be a JSON object, but this is an array",
+        ),
+        (
+            r#"{"type":"t","session_id":"s","version":"1"}"#,
+            "version must be a whole number from 1",
+        ),
+        (
+            r#"{"type":"t","session_id":"s","timestamp":"2026-02-30T10:00:00Z"}"#,
+            "a day that does not exist",
+        ),
+        (
+            r#"{"type":"t","session_id":"s","data":{"a": nope}}"#,
+            "column 44: expected a JSON value",
+        ),
+        ("\u{1f}\u{8b}", "not JSON text"),
         (r#"{"type":"t","session_id":"s","id":""}"#, "id is empty"),
         (
             r#"{"type":"t","session_id":"s","version":0}"#,
@@ -82,12 +103,16 @@ fn flags_that_make_no_sense() {
         (["--url", "data"], "disk:PATH"),
         (["--id", ""], "id is empty"),
         (["--user", &long], "at most 128"),
-        (["--version", "0"], "count from 1"),
-        (["--version", "two"], "invalid"),
+        (["--version", "0"], "write a whole number from 1"),
+        (["--version", "two"], "write a whole number from 1"),
+        (["--version", "-1"], "write a whole number from 1"),
+        (["--expect-revision", "-1"], "write a whole number from 0"),
+        (["--timestamp", "1526919030"], "11 digits"),
+        (["--timestamp", "2026-02-30"], "a day that does not exist"),
         (["--data", "[]"], "--data: data is not a JSON object"),
         (["--data", "{\"a\": nope}"], "column 8"),
         (["--timestamp", "yesterday"], "write 1h"),
-        (["--timestamp", "10000-01-01"], "is not a time"),
+        (["--timestamp", "10000-01-01"], "out of range"),
         (["--no-such-flag", "1"], "--no-such-flag"),
     ] {
         let args: Vec<_> = EVENT.into_iter().chain(more).collect();
@@ -99,6 +124,21 @@ fn flags_that_make_no_sense() {
     sandbox
         .run(&["events", "--since", "soon"])
         .assert_refused(2, &["write 1h"]);
+    for limit in ["--limit=-1", "--limit=0", "--limit=x"] {
+        for command in ["events", "tail"] {
+            sandbox
+                .run(&[command, limit])
+                .assert_refused(2, &["write a whole number from 1"]);
+        }
+    }
+    for filter in ["--session", "--user", "--type"] {
+        sandbox
+            .run(&["events", filter, ""])
+            .assert_refused(2, &["empty"]);
+    }
+    for args in [["info", "--fsync", "os"], ["--fsync", "os", "info"]] {
+        sandbox.run(&args).assert_refused(2, &["--fsync"]);
+    }
     sandbox
         .run(&["events", "--start", "x"])
         .assert_refused(2, &["an end of a range"]);
@@ -155,6 +195,9 @@ fn a_stream_that_is_not_there() {
                 "hint: --stream NAME; there are memory:events",
             ],
         );
+    sandbox
+        .run(&["events", "--url", "disk:empty"])
+        .assert_refused(1, &["recount publish --url disk:empty or recount import"]);
 }
 
 #[test]
@@ -200,9 +243,15 @@ fn a_second_writer_is_refused_and_told_who_the_first_is() {
     assert_eq!(answers.take(6).count(), 6);
 
     let pid = format!("process {}", first.id());
-    sandbox
-        .run(&EVENT)
-        .assert_refused(1, &["is being written by", &pid, "hint: tail, events"]);
+    sandbox.run(&EVENT).assert_refused(
+        1,
+        &[
+            &format!("recount: waiting for {pid}, which is writing"),
+            "is being written by",
+            &pid,
+            "hint: tail, events",
+        ],
+    );
     let beside = sandbox.run(&["events", "--count"]);
     assert_eq!(beside.stdout, "6\n", "{}", beside.stderr);
 
@@ -220,4 +269,35 @@ fn a_stream_name_that_is_none() {
             .run(&args)
             .assert_refused(2, &["cannot name a stream"]);
     }
+}
+
+#[test]
+fn flags_and_piped_events_do_not_go_together() {
+    let sandbox = Sandbox::new();
+    let words = ["the flags describe one event", "hint: use one or the other"];
+    let publish = |stdin: Stdio| -> super::support::Run {
+        let mut command = sandbox.command(&EVENT);
+        command.stdin(stdin).output().unwrap().into()
+    };
+
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(SESSION.as_bytes()).unwrap();
+    publish(reader.into()).assert_refused(2, &words);
+    let path = sandbox.path().join("events.ndjson");
+    fs::write(&path, SESSION).unwrap();
+    publish(fs::File::open(&path).unwrap().into()).assert_refused(2, &words);
+
+    // What is inherited without anything in it is left alone, and not waited for.
+    let (reader, _writer) = std::io::pipe().unwrap();
+    assert_eq!(publish(reader.into()).code, Some(0));
+    assert_eq!(publish(Stdio::null()).code, Some(0));
+    fs::write(&path, "").unwrap();
+    assert_eq!(publish(fs::File::open(&path).unwrap().into()).code, Some(0));
+    let closed = Command::new("sh")
+        .args(["-c", "exec \"$0\" publish --type t --session s <&-"])
+        .arg(env!("CARGO_BIN_EXE_recount"))
+        .current_dir(sandbox.path())
+        .output();
+    assert_eq!(closed.unwrap().status.code(), Some(0));
+    assert_eq!(sandbox.run(&["events", "--count"]).stdout, "4\n");
 }

@@ -85,9 +85,11 @@ fn it_is_plain_and_narrow_where_nobody_watches() {
     let sandbox = Sandbox::new();
     let run = demo(&sandbox, &["--dir", "kept"]);
     assert!(!run.stdout.contains('\u{1b}'));
-    let (shown, commands) = run.stdout.split_once("YOUR TURN").unwrap();
-    assert_eq!(commands.trim().lines().count(), 4);
-    for line in shown.lines() {
+    let (_, commands) = run.stdout.split_once("YOUR TURN").unwrap();
+    assert_eq!(commands.trim().lines().count(), 6);
+    // The path of the binary is that of the tests, any length.
+    let binary = env!("CARGO_BIN_EXE_recount");
+    for line in run.stdout.replace(binary, "target/release/recount").lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     let coloured = demo(&sandbox, &["--dir", "kept", "--color", "always"]);
@@ -98,10 +100,20 @@ fn it_is_plain_and_narrow_where_nobody_watches() {
 fn the_commands_it_names_work_as_they_stand() {
     let sandbox = Sandbox::new();
     let run = demo(&sandbox, &["--dir", "it's kept"]);
-    let commands: Vec<_> = run.stdout.lines().rev().take(3).collect();
-    for (command, finds) in [(commands[2], "session.started"), (commands[0], "entry_id")] {
+    let last: Vec<_> = run.stdout.lines().rev().take(5).collect();
+    let [export, tail, events, stream, url] = last[..] else {
+        panic!("{}", run.stdout);
+    };
+    assert!(url.trim().starts_with("export RECOUNT_URL="), "{url}");
+    // The tail would go on for ever.
+    let tail = format!("{tail} --limit 1");
+    for (command, finds) in [
+        (events, "session.started"),
+        (&*tail, "error.occurred"),
+        (export, "entry_id"),
+    ] {
         let output = Command::new("sh")
-            .args(["-c", command])
+            .args(["-c", &[url, stream, command].join("\n")])
             .current_dir(sandbox.path())
             .output()
             .unwrap();
@@ -111,18 +123,6 @@ fn the_commands_it_names_work_as_they_stand() {
             "{command}"
         );
     }
-    let ending = format!("{} --limit 1", commands[1]);
-    let output = Command::new("sh")
-        .args(["-c", &ending])
-        .current_dir(sandbox.path())
-        .output()
-        .unwrap();
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .contains("error.occurred"),
-        "{ending}"
-    );
 }
 
 #[test]
@@ -156,17 +156,36 @@ fn without_a_place_it_makes_one_and_names_it() {
     let run = sandbox
         .command(&FAST)
         .env("TMPDIR", sandbox.path())
+        // Not the log that is in use.
+        .env("RECOUNT_URL", "disk:in-use")
+        .env("RECOUNT_STREAM", "in:use")
         .output()
         .unwrap();
     let run = Run::from(run);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let kept: Vec<_> = std::fs::read_dir(sandbox.path()).unwrap().collect();
     assert_eq!(kept.len(), 1, "one directory, and no recount-data");
+    assert!(run.stdout.contains("export RECOUNT_STREAM=demo:events\n"));
     let name = kept[0].as_ref().unwrap().path().display().to_string();
     assert!(
         run.stdout
-            .contains(&format!("--url disk:{name} --stream demo:events"))
+            .contains(&format!("export RECOUNT_URL=disk:{name}\n"))
     );
+}
+
+#[test]
+fn flags_say_where_before_and_behind_the_command() {
+    for args in [
+        &["demo", "--url", "disk:mine", "--stream", "mine"][..],
+        &["--url", "disk:mine", "--stream", "mine", "demo"],
+    ] {
+        let sandbox = Sandbox::new();
+        let run = sandbox.run(&[args, &["--speed", "50"]].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(run.stdout.contains("export RECOUNT_URL=disk:mine\n"));
+        assert!(run.stdout.contains("export RECOUNT_STREAM=mine\n"));
+        assert!(sandbox.path().join("mine").is_dir());
+    }
 }
 
 #[test]

@@ -142,6 +142,61 @@ fn an_interrupted_publisher_ends_at_once_and_keeps_what_it_answered_for() {
     drop(stdin);
 }
 
+#[test]
+fn an_interrupted_publisher_or_import_tells_what_it_recorded() {
+    let sandbox = Sandbox::new();
+    let mut child = sandbox
+        .command(&["publish"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, SESSION.as_bytes()).unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(answers.by_ref().take(6).count(), 6);
+    interrupt(&child);
+    let run = child.wait_with_output().unwrap();
+    assert_eq!(run.status.code(), Some(130));
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert!(told.contains("recount: 6 events appended"), "{told}");
+    drop(stdin);
+
+    let mut child = sandbox
+        .command(&["import", "-", "--stream", "imported"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than is read before the log is opened.
+    let padding = "x".repeat(900_000);
+    for n in 0..3 {
+        let line = format!(
+            "{{\"id\":\"{n}\",\"type\":\"t\",\"session_id\":\"s\",\"data\":{{\"x\":\"{padding}\"}}}}\n"
+        );
+        std::io::Write::write_all(&mut stdin, line.as_bytes()).unwrap();
+    }
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(stderr.any(|line| line.unwrap().contains("stream imported")));
+    interrupt(&child);
+    let run = child.wait_with_output().unwrap();
+    assert_eq!(run.status.code(), Some(130));
+    let told = String::from_utf8(run.stdout).unwrap();
+    assert!(told.contains("stopped at Ctrl-C"), "{told}");
+    let added: String = told
+        .lines()
+        .find(|line| line.contains(" added, "))
+        .unwrap()
+        .into();
+    let count = sandbox
+        .run(&["events", "--count", "--stream", "imported"])
+        .stdout;
+    assert!(
+        added.starts_with(&format!("{} added", count.trim())),
+        "{told}"
+    );
+    drop(stdin);
+}
+
 fn interrupt(child: &Child) {
     let id = child.id().to_string();
     assert!(

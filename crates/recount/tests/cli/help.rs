@@ -30,6 +30,22 @@ fn commands(help: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_help_command_says_the_same() {
+    let sandbox = Sandbox::new();
+    for (help, flag) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "events"], &["events", "--help"]),
+    ] {
+        let (help, flag) = (sandbox.run(help), sandbox.run(flag));
+        assert_eq!((help.code, &help.stdout), (Some(0), &flag.stdout));
+    }
+    assert_eq!(sandbox.run(&["help", "--help"]).code, Some(0));
+    sandbox
+        .run(&["help", "nothing"])
+        .assert_refused(2, &["there is no command \"nothing\""]);
+}
+
+#[test]
 fn completions_name_the_commands() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -172,6 +172,13 @@ fn ids_that_cannot_be_kept_are_given_anew() {
         (&1.into(), &0.into())
     );
 
+    // Clocks differ: a little ahead is taken as it is.
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_hours(23);
+    let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let input = line(&format!("{}-0", soon.as_millis()), "e");
+    let told = summary(&import(&sandbox, &["-"], &input));
+    assert_eq!(told["kept_entry_ids"], 1);
+
     let fresh = Sandbox::new();
     let told = summary(&import(&fresh, &["-", "--new-ids"], &line("7-0", "a")));
     assert_eq!(
@@ -261,11 +268,11 @@ fn a_broken_run_is_named_and_what_came_before_is_kept() {
         ),
         (
             format!("[{run}"),
-            ["run 1, line 1", "EOF", "standard input"],
+            ["run 1, line 1", "the JSON ends", "standard input"],
         ),
         (
             format!("[{run}] 7"),
-            ["run 1, line 1", "trailing", "standard input"],
+            ["run 1, line 1", "more after the end", "standard input"],
         ),
     ] {
         let sandbox = Sandbox::new();
@@ -339,12 +346,35 @@ fn a_file_that_is_not_there_creates_nothing() {
 }
 
 #[test]
+fn what_is_no_text_is_named_and_creates_nothing() {
+    let sandbox = Sandbox::new();
+    let utf16: Vec<u8> = "{\"type\":1}".bytes().flat_map(|byte| [byte, 0]).collect();
+    for (bytes, name) in [(&b"\x1f\x8b\x08\0\0"[..], "gzip"), (&utf16, "UTF-16")] {
+        fs::write(sandbox.path().join("odd"), bytes).unwrap();
+        let run = sandbox.run(&["import", "odd"]);
+        run.assert_refused(2, &["odd, line 1", name, "nothing was imported"]);
+        assert_eq!(run.stderr.matches("this is").count(), 1, "{}", run.stderr);
+    }
+    let marked = "\u{feff}{\"type\":\"t\",\"session_id\":\"s\"}";
+    let stray = import(
+        &sandbox,
+        &["-"],
+        &marked.replace("\"s\"", "\"s\",\"user\":1"),
+    );
+    stray.assert_refused(2, &["line 1", "did you mean user_id?"]);
+    assert!(!sandbox.path().join("recount-data").exists());
+    assert_eq!(summary(&import(&sandbox, &["-"], marked))["added"], 1);
+}
+
+#[test]
 fn an_empty_file_holds_nothing_and_that_is_fine() {
     for input in ["", "\n\n", "[]"] {
         let sandbox = Sandbox::new();
         let run = import(&sandbox, &["-"], input);
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         assert_eq!(summary(&run)["events"], 0);
+        let told = sandbox.run_with(&["import", "-"], input).stdout;
+        assert_eq!(told, "standard input holds no events: nothing added\n");
     }
 }
 
@@ -356,4 +386,17 @@ fn the_summary_reads_well() {
     assert_eq!(lines[1], "  error.occurred             2");
     assert_eq!(lines[7], "22 added, 0 already there, 0 skipped");
     assert!(lines[8].ends_with(" events/s"));
+
+    let sandbox = Sandbox::new();
+    let line = |id: &str, n: u8| {
+        format!(r#"{{"entry_id":"{id}","id":"{n}","type":"t","session_id":"s"}}"#)
+    };
+    let input = [line("7-0", 1), line("5-0", 2), line("9-0", 3)].join("\n");
+    let told = sandbox.run_with(&["import", "-"], &input).stdout;
+    assert!(
+        told.contains(
+            "3 added, 0 already there, 0 skipped\n  1 kept their entry ids, 2 got new ones\n"
+        ),
+        "{told}"
+    );
 }

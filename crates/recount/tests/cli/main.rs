@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod demo;
+#[cfg(unix)]
+mod export;
 mod follow;
 mod help;
 mod import;

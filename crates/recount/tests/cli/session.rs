@@ -136,13 +136,14 @@ fn info_says_what_is_there_and_what_is_promised() {
         "engine          disk\n",
         "stream          memory:events\n",
         "entries         6\n",
-        "durability      ",
+        "durability      if published from here: synced",
     ] {
         assert!(info.stdout.contains(row), "no {row:?} in\n{}", info.stdout);
     }
     let json = sandbox.run(&["info", "--json"]).stdout;
     let document: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(document["length"], 6);
+    assert_eq!(document["if_published_from_here"]["durability"], "synced");
     assert_eq!(document["streams"], serde_json::json!(["memory:events"]));
     assert_eq!(document["partitions"][0]["entries_added"], 6);
     assert_eq!(document["idempotency_window_ms"], 86_400_000);
@@ -154,12 +155,19 @@ fn conditions_refuse_the_whole_input() {
     let count = || sandbox.run(&["events", "--count"]).stdout;
     let more = r#"{"id":"n1","type":"t","session_id":"s2"}"#;
 
-    let wrong = sandbox.run_with(&["publish", "--expect-revision", "7"], more);
+    let args = [
+        "publish",
+        "--expect-revision",
+        "7",
+        "--url",
+        "disk:recount-data",
+    ];
+    let wrong = sandbox.run_with(&args, more);
     wrong.assert_refused(
         1,
         &[
             "session s2 is at revision 1, not 7",
-            "hint: recount events --session s2",
+            "hint: recount events --session s2 --url disk:recount-data shows",
         ],
     );
     let mixed = format!(
@@ -169,7 +177,21 @@ fn conditions_refuse_the_whole_input() {
     let conflict = sandbox.run_with(&["publish", "--strict"], &mixed);
     conflict.assert_refused(1, &["(id e1) conflicts with the one at", "refused whole"]);
     let bad = sandbox.run_with(&["publish", "--strict"], &format!("{more}\nnope\n"));
-    bad.assert_refused(2, &["standard input, line 2, column 2"]);
+    bad.assert_refused(
+        2,
+        &[
+            "standard input, line 2, column 2",
+            "hint: nothing was published",
+        ],
+    );
+    let none = sandbox.run_with(&["publish", "--expect-revision", "1"], "\n");
+    none.assert_refused(2, &["standard input holds no event"]);
+    for condition in [&["--strict"][..], &["--expect-revision", "1"]] {
+        let args = [&["publish", "--skip-invalid"], condition].concat();
+        sandbox
+            .run_with(&args, more)
+            .assert_refused(2, &["cannot be used with"]);
+    }
     assert_eq!(count(), "6\n");
 
     let right = sandbox.run_with(&["publish", "--expect-revision", "1"], more);
@@ -199,7 +221,10 @@ fn an_export_holds_everything_and_a_file_appears_whole() {
 
     sandbox
         .run(&["export", "--output", "no/such/folder"])
-        .assert_refused(1, &["writing no/such/folder"]);
+        .assert_refused(
+            2,
+            &["writing no/such/folder: there is no directory no/such"],
+        );
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Cursor, Read};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::cli::input::{BYTE_ORDER_MARK, foreign};
+
 /// Longer lines are refused: no event is so large, and a line stands in memory whole.
 pub(super) const LINE_BYTES_MAX: usize = 64 << 20;
 
@@ -32,15 +34,30 @@ pub(super) enum Format {
     RunList,
 }
 
+/// An input with its beginning put back.
+type PutBack<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
 /// A file with its beginning looked at, and put back.
 pub(super) struct Detected<R> {
     pub format: Format,
     /// How many lines were left out before what is read now.
     pub lines_before: u64,
-    pub input: io::Chain<Cursor<Vec<u8>>, R>,
+    pub input: PutBack<PutBack<R>>,
 }
 
+/// Bytes that tell what kind of file it is. Little enough to be waited for.
+const HEAD_BYTES: u64 = 64;
+
 pub(super) fn detect<R: BufRead>(mut input: R, wanted: FormatArg) -> io::Result<Detected<R>> {
+    let mut head = Vec::new();
+    (&mut input).take(HEAD_BYTES).read_to_end(&mut head)?;
+    if let Some(what) = foreign(&head) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    if head.starts_with(BYTE_ORDER_MARK) {
+        head.drain(..BYTE_ORDER_MARK.len());
+    }
+    let mut input = Cursor::new(head).chain(input);
     let lines_before = skip_blank(&mut input)?;
     let first_byte = input.fill_buf()?.first().copied();
     let mut first = Vec::new();
@@ -85,11 +102,8 @@ fn kind(line: &[u8]) -> Kind {
     }
 }
 
-/// Passes over a byte order mark and blank lines, and counts the lines.
+/// Passes over blank lines, and counts them.
 fn skip_blank(input: &mut impl BufRead) -> io::Result<u64> {
-    if input.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
-        input.consume(3);
-    }
     let mut lines = 0;
     loop {
         let bytes = input.fill_buf()?;
@@ -138,5 +152,9 @@ mod tests {
         }
         let marked = detect("\u{feff}[]".as_bytes(), FormatArg::Auto).unwrap();
         assert_eq!(marked.format, Format::RunList);
+        let Err(error) = detect(&b"\x1f\x8b\x08\0"[..], FormatArg::Auto) else {
+            panic!("taken for text");
+        };
+        assert!(error.to_string().contains("gzip"));
     }
 }

@@ -14,6 +14,9 @@ use crate::cli::settings::warn;
 
 /// Events after which a batch is appended.
 const BATCH_EVENTS: usize = 4_096;
+/// How far ahead of this machine's clock an entry id may be and yet be kept: clocks differ, and
+/// time zones were mistaken, by less than a day.
+const AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// Bytes after which a batch is appended.
 const BATCH_BYTES: usize = 8 << 20;
 
@@ -67,8 +70,8 @@ impl<'a> Publisher<'a> {
         self.flush(summary).await
     }
 
-    /// Whether the record can have the entry id it had: only above all that is there, and not in
-    /// the future, where it would hold up the clock of every later id.
+    /// Whether the record can have the entry id it had: only above all that is there, and not far
+    /// in the future, where it would hold up the clock of every later id.
     fn keeps_id(&self, record: &Record) -> bool {
         let (Record::Event(_, position) | Record::Fields(_, position)) = record;
         // Events that wait for new ids will be given later ones than any record had.
@@ -78,7 +81,7 @@ impl<'a> Publisher<'a> {
             && position.zip(self.last).is_some_and(|(position, last)| {
                 position.partition == 0
                     && position.entry_id > last
-                    && position.entry_id.ms <= SystemClock.now_ms()
+                    && position.entry_id.ms <= SystemClock.now_ms().saturating_add(AHEAD_MS_MAX)
             })
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Summary {
     pub added: u64,
     /// Of those, the ones that kept their entry ids.
     pub kept_ids: u64,
+    /// Whether the input has entry ids, as an export has.
+    has_entry_ids: bool,
     pub already: u64,
     skipped: BTreeMap<&'static str, u64>,
 }
@@ -29,6 +31,7 @@ impl Summary {
     const UNDECODABLE: &'static str = "undecodable";
 
     pub fn read(&mut self, record: &Record) {
+        self.has_entry_ids |= record.entry_id().is_some();
         let name = match record {
             Record::Event(event, _) => {
                 let mut hasher = SipHasher13::new();
@@ -93,6 +96,14 @@ impl Measured<'_> {
         rate(self.summary.events(), self.took)
     }
 
+    fn added(&self) -> &'static str {
+        if self.dry_run {
+            "would be added"
+        } else {
+            "added"
+        }
+    }
+
     /// As one JSON object; `stopped` says where reading ended early and why.
     pub fn json(&self, stopped: Option<&str>) -> Value {
         let summary = self.summary;
@@ -116,9 +127,12 @@ impl Measured<'_> {
         object
     }
 
-    /// In words; `stopped` as for JSON.
-    pub fn lines(&self, stopped: Option<&str>) -> Vec<String> {
+    /// In words; `stopped` says where reading ended early.
+    pub fn lines(&self, name: &str, stopped: Option<&str>) -> Vec<String> {
         let summary = self.summary;
+        if summary.events() == 0 && summary.skipped() == 0 && stopped.is_none() {
+            return vec![format!("{name} holds no events: nothing {}", self.added())];
+        }
         let mut lines = vec![format!(
             "{} in {}",
             count(summary.events(), "event"),
@@ -133,17 +147,20 @@ impl Measured<'_> {
             let width = width.unwrap_or(0);
             lines.push(format!("  {name:width$}  {:>11}", thousands(*number)));
         }
-        let added = if self.dry_run {
-            "would be added"
-        } else {
-            "added"
-        };
+        let added = self.added();
         lines.push(format!(
             "{} {added}, {} already there, {} skipped",
             thousands(summary.added),
             thousands(summary.already),
             thousands(summary.skipped())
         ));
+        if summary.has_entry_ids && summary.added > 0 {
+            lines.push(format!(
+                "  {} kept their entry ids, {} got new ones",
+                thousands(summary.kept_ids),
+                thousands(summary.added - summary.kept_ids)
+            ));
+        }
         for (reason, number) in &summary.skipped {
             lines.push(format!("  {} {reason}", thousands(*number)));
         }

@@ -56,6 +56,8 @@ pub(super) struct Tally {
     appended: u64,
     duplicates: u64,
     conflicts: u64,
+    /// Lines of the input that hold no event.
+    pub(super) skipped: u64,
 }
 
 impl Tally {
@@ -71,6 +73,9 @@ impl Tally {
             if number > 0 {
                 parts.push(count(number, noun));
             }
+        }
+        if self.skipped > 0 {
+            parts.push(format!("{} skipped", count(self.skipped, "invalid line")));
         }
         parts.join(", ")
     }

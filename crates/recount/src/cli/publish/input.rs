@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::ndjson::{self, BadLine, Parsed};
 use crate::cli::error::{Failure, Result};
-use crate::cli::output::count;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::settings::warn;
 
 /// The events of standard input.
@@ -16,16 +16,21 @@ pub(super) struct Input {
     arriving: mpsc::Receiver<io::Result<Vec<Parsed>>>,
     arrived: VecDeque<Parsed>,
     skip_invalid: bool,
+    /// Whether a bad line refuses all of the input.
+    whole: bool,
     skipped: u64,
+    interrupt: Interrupt,
 }
 
 impl Input {
-    pub(super) fn new(skip_invalid: bool) -> Self {
+    pub(super) fn new(skip_invalid: bool, whole: bool, interrupt: Interrupt) -> Self {
         Self {
             arriving: ndjson::read(io::stdin()),
             arrived: VecDeque::new(),
             skip_invalid,
+            whole,
             skipped: 0,
+            interrupt,
         }
     }
 
@@ -39,7 +44,11 @@ impl Input {
                     let piece = if if_arrived {
                         self.arriving.try_recv().ok()
                     } else {
-                        self.arriving.recv().await
+                        tokio::select! {
+                            biased;
+                            () = self.interrupt.pressed() => return Err(Failure::Interrupted),
+                            piece = self.arriving.recv() => piece,
+                        }
                     };
                     match piece {
                         Some(Ok(piece)) => self.arrived = piece.into(),
@@ -59,16 +68,16 @@ impl Input {
             warn(format_args!("standard input, {bad} (skipped)"));
             return Ok(());
         }
-        Err(Failure::usage(format!("standard input, {bad}"))
-            .hint("nothing from this line on was published; --skip-invalid passes over such lines"))
+        let hint = if self.whole {
+            "nothing was published: the input is appended as a whole or not at all"
+        } else {
+            "nothing from this line on was published; --skip-invalid passes over such lines"
+        };
+        Err(Failure::usage(format!("standard input, {bad}")).hint(hint))
     }
 
-    pub(super) fn tell_skipped(&self) {
-        if self.skipped > 0 {
-            warn(format_args!(
-                "{} skipped",
-                count(self.skipped, "invalid line")
-            ));
-        }
+    /// How many lines were passed over.
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped
     }
 }

@@ -7,6 +7,8 @@ use recount::json::{InvalidLine, Line, LineBody};
 use recount::{Event, Limits};
 use tokio::sync::mpsc;
 
+use crate::cli::input::{BYTE_ORDER_MARK, foreign};
+
 /// A line's event, or why it holds none.
 pub(super) type Parsed = Result<Event, BadLine>;
 
@@ -126,6 +128,15 @@ impl Splitter {
             let limit = self.line_bytes_max >> 20;
             return Some(Err(bad((0, format!("longer than {limit} MiB")))));
         }
+        let line = match self.lines {
+            1 => {
+                if let Some(what) = foreign(line) {
+                    return Some(Err(bad((0, what.to_owned()))));
+                }
+                line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
+            }
+            _ => line,
+        };
         if line.trim_ascii().is_empty() {
             return None;
         }
@@ -135,7 +146,7 @@ impl Splitter {
 
 /// The event of a line, or the column and the reason.
 fn parse(line: &[u8]) -> Result<Event, (usize, String)> {
-    let invalid = |error: InvalidLine| (error.column(), without_place(&error.to_string()));
+    let invalid = |error: InvalidLine| (error.column(), error.to_string());
     let event = match Line::parse(line).map_err(invalid)?.body {
         LineBody::Event(event) => event.into_event(),
         LineBody::Fields(_) => {
@@ -147,15 +158,6 @@ fn parse(line: &[u8]) -> Result<Event, (usize, String)> {
     match event.validate(&Limits::default()) {
         Ok(()) => Ok(event),
         Err(error) => Err((0, error.to_string())),
-    }
-}
-
-/// The message of a JSON error without its line, which is always 1, and its column, which is told
-/// before.
-fn without_place(message: &str) -> String {
-    match message.rfind(" at line ") {
-        Some(end) => message[..end].to_owned(),
-        None => message.to_owned(),
     }
 }
 
@@ -196,10 +198,25 @@ mod tests {
         let parsed = Splitter::new(1 << 20).push(input.as_bytes());
         let told = ids(&parsed);
         assert_eq!(told[0], "a");
-        assert_eq!(told[1], "line 2, column 11: expected ident");
-        assert!(told[2].starts_with("line 3, column "), "{}", told[2]);
+        assert!(
+            told[1].starts_with("line 2, column 11: expected a JSON value"),
+            "{}",
+            told[1]
+        );
+        assert!(told[2].ends_with("but this is an array"), "{}", told[2]);
         assert_eq!(told[3], "line 4: the key \"session_id\" is missing");
         assert_eq!(told[4], "a");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_what_is_no_text_is_named() {
+        let marked = Splitter::new(1 << 20).push(format!("\u{feff}{A}\n").as_bytes());
+        assert_eq!(ids(&marked), ["a"]);
+        // Only at the beginning.
+        let inside = Splitter::new(1 << 20).push(format!("{A}\n\u{feff}{A}\n").as_bytes());
+        assert!(ids(&inside)[1].starts_with("line 2"));
+        let gzip = Splitter::new(1 << 20).push(b"\x1f\x8b\x08\0\n");
+        assert!(ids(&gzip)[0].contains("gzip"));
     }
 
     #[test]

@@ -2,10 +2,8 @@
 
 use std::hash::Hasher as _;
 
-use recount::json::{InvalidLine, Line, LineBody};
+use recount::json::{self, Line, LineBody};
 use recount::{EntryId, Event, Limits, Timestamp, TimestampSource, chat};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
@@ -27,37 +25,26 @@ impl Refused {
 
     pub fn json(error: &serde_json::Error) -> Self {
         Self {
-            reason: without_place(error),
+            reason: json::reason(error),
             column: error.column(),
         }
     }
 }
 
-/// What `error` says, without the place that it names within the text it was given.
-pub(super) fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
-}
-
 /// An event in the shape of an export.
 pub(super) fn event_line(line: &[u8], number: u64) -> Result<Record, Refused> {
-    let parsed = Line::parse(line).map_err(|error| match &error {
-        InvalidLine::Json(json) => Refused::json(json),
-        _ => Refused {
-            column: error.column(),
-            reason: error.to_string(),
-        },
+    let parsed = Line::parse(line).map_err(|error| Refused {
+        column: error.column(),
+        reason: error.to_string(),
     })?;
     let event = match parsed.body {
         LineBody::Fields(fields) => return Ok(Record::Fields(fields, parsed.position)),
         LineBody::Event(event) => event,
     };
     let entry_id = parsed.position.map(|position| position.entry_id);
+    let gives_id = event.gives_id();
     let mut builder = event.into_builder();
-    if !gives_id(line) {
+    if !gives_id {
         builder = builder.id(made_up_id(line, number, entry_id));
     }
     let mut event = builder.build().map_err(|error| Refused::whole(&error))?;
@@ -66,15 +53,6 @@ pub(super) fn event_line(line: &[u8], number: u64) -> Result<Record, Refused> {
     }
     checked(&event)?;
     Ok(Record::Event(event, parsed.position))
-}
-
-/// Whether the line holds an event id. The parsed event no longer tells.
-fn gives_id(line: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Probe {
-        id: Option<IgnoredAny>,
-    }
-    serde_json::from_slice::<Probe>(line).is_ok_and(|probe| probe.id.is_some())
 }
 
 /// An id for an event without one, the same at every import: its entry's, or one made of the line

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::BufRead;
 
+use recount::json;
 use serde::Deserializer as _;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::{Deserializer, Value};
@@ -16,7 +17,7 @@ pub(super) fn list(
     lines_before: u64,
     chunks: &mut Chunks,
 ) -> Result<(), Done> {
-    let mut json = Deserializer::from_reader(input);
+    let mut parser = Deserializer::from_reader(input);
     let mut index = 0;
     let mut stop = None;
     let runs = Runs {
@@ -24,7 +25,7 @@ pub(super) fn list(
         index: &mut index,
         stop: &mut stop,
     };
-    let error = match json.deserialize_seq(runs).and_then(|()| json.end()) {
+    let error = match parser.deserialize_seq(runs).and_then(|()| parser.end()) {
         Ok(()) => return Ok(()),
         Err(error) => error,
     };
@@ -37,7 +38,7 @@ pub(super) fn list(
         // The list goes on behind a run that is none, but reading was to stop.
         Some(Stop::Refused(reason)) => chunks.invalid(at(error.line()), reason),
         Some(Stop::Done) => Err(Done),
-        None => chunks.broken(at(error.line()), &convert::without_place(&error)),
+        None => chunks.broken(at(error.line()), &json::reason(&error)),
     }
 }
 
@@ -114,7 +115,7 @@ pub(super) fn objects(
             },
             Err(error) => {
                 let place = place(error.line(), error.column());
-                return chunks.broken(place, &convert::without_place(&error));
+                return chunks.broken(place, &json::reason(&error));
             }
         }
     }
