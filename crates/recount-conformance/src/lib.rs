@@ -32,7 +32,8 @@
 //! refuses to compile.
 
 #![forbid(unsafe_code)]
-#![deny(missing_docs, dead_code)]
+#![deny(missing_docs)]
+#![deny(dead_code)]
 
 #[macro_use]
 mod list;

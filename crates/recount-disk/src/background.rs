@@ -49,6 +49,8 @@ pub(crate) struct State {
     frozen: Mutex<Frozen>,
     /// Signalled when a frozen index left, or cannot.
     room: Condvar,
+    /// The last segment that is on stable storage with all before it.
+    stable: AtomicU64,
     /// Why the writer must stop.
     failure: Mutex<Option<String>>,
 }
@@ -62,6 +64,14 @@ struct Frozen {
     /// How often writing one failed.
     failures: u64,
     closing: bool,
+}
+
+/// Lets producers and the writer go first: this thread's work is for later, and what it may fall
+/// behind is bounded.
+fn step_back() {
+    // Elsewhere a priority is the whole process's. Without the right to lower it, it stays.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
 }
 
 impl State {
@@ -78,11 +88,19 @@ impl State {
 
 impl Background {
     pub(crate) fn start(shared: &Arc<Shared>, changes: &Arc<AtomicU64>) -> Result<Self, Fault> {
+        let active = shared
+            .snapshots
+            .borrow()
+            .segments
+            .last()
+            .map_or(0, |active| active.number());
         let state = Arc::new(State {
             shared: Arc::clone(shared),
             changes: Arc::clone(changes),
             frozen: Mutex::default(),
             room: Condvar::new(),
+            // When a log is opened, all but the active segment are.
+            stable: AtomicU64::new(active.saturating_sub(1)),
             failure: Mutex::new(None),
         });
         let flusher = Arc::new(Flusher::new(Arc::clone(&state)));
@@ -98,12 +116,18 @@ impl Background {
         let sealing = Arc::clone(&state);
         spawn(
             "seal",
-            Box::new(move || sealer::run(&sealing, &job_queue, &merges)),
+            Box::new(move || {
+                step_back();
+                sealer::run(&sealing, &job_queue, &merges);
+            }),
         )?;
         let merging = Arc::clone(&state);
         spawn(
             "merge",
-            Box::new(move || merger::run(&merging, &merge_queue)),
+            Box::new(move || {
+                step_back();
+                merger::run(&merging, &merge_queue);
+            }),
         )?;
         let flushing = Arc::clone(&flusher);
         spawn("sync", Box::new(move || flushing.run()))?;

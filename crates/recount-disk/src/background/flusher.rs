@@ -212,6 +212,13 @@ impl Flusher {
             // In this mode nobody synced the tables; the final name says that they can be relied on.
             super::sync_tables(dir, number)?;
         }
+        // Only with all before it: one may have failed.
+        let _ = self.state.stable.compare_exchange(
+            number - 1,
+            number,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
         match dir.storage.rename(&from, &to).doing("renaming", &from) {
             // Trimmed and removed meanwhile.
             Err(Fault::Io { missing: true, .. }) => Ok(()),

@@ -1,6 +1,7 @@
 //! Keeps the number of tables small.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
 use super::State;
@@ -83,7 +84,15 @@ fn merge_run(
     let path = dir.table(kind, range);
     let first_segment = first_segment(&shared.snapshots.borrow());
     let inputs: Vec<&Table> = run.iter().map(|table| &**table).collect();
-    merge(&*dir.storage, &path, &inputs, expired_before, first_segment)?;
+    let stable = state.stable.load(Ordering::Acquire);
+    merge(
+        &*dir.storage,
+        &path,
+        &inputs,
+        expired_before,
+        first_segment,
+        stable,
+    )?;
     let merged = Table::open(&*dir.storage, &path, range)?
         .ok_or_else(|| Fault::corrupt(&path, 0, "what was just written cannot be read"))?;
     {

@@ -7,23 +7,25 @@ use recount_core::EntryId;
 use super::rows::{ID, ID_WIDE, IdBounds, SESSION, SessionRow};
 use super::write::Writer;
 use super::{Header, Table};
+use crate::bytes::array_at;
 use crate::error::Fault;
 use crate::storage::Storage;
 
 /// Writes the rows of `tables`, which are of one kind, to a new table at `path`.
 ///
 /// Left out are ids recorded before `expired_before_ms`, and of a session's rows in segments before
-/// `first_segment` all but the last.
+/// `first_segment` all but the last: unless that is of a segment after `stable`, which may be lost.
 pub(crate) fn merge(
     storage: &dyn Storage,
     path: &Path,
     tables: &[&Table],
     expired_before_ms: u64,
     first_segment: u64,
+    stable: u64,
 ) -> Result<(), Fault> {
     let rows_max = tables.iter().map(|table| table.header.rows).sum();
     if tables.iter().any(|table| table.header.row_len == SESSION) {
-        return merge_sessions(storage, path, tables, rows_max, first_segment);
+        return merge_sessions(storage, path, tables, rows_max, first_segment, stable);
     }
     // Rows that are left out may have set the bounds, which are then wider than need be.
     let mut bounds = IdBounds::NONE;
@@ -51,14 +53,16 @@ fn merge_sessions(
     tables: &[&Table],
     rows_max: u64,
     first_segment: u64,
+    stable: u64,
 ) -> Result<(), Fault> {
     let mut writer = Writer::create(storage, path, SESSION, rows_max, IdBounds::NONE)?;
     let mut held: Option<SessionRow> = None;
     in_order(tables, |_, row| {
         let row = SessionRow::decode(row);
         if let Some(previous) = held.replace(row) {
-            let superseded =
-                previous.hash == row.hash && u64::from(previous.segment) < first_segment;
+            let superseded = previous.hash == row.hash
+                && u64::from(previous.segment) < first_segment
+                && u64::from(row.segment) <= stable;
             if !superseded {
                 writer.push(|out| previous.encode(out))?;
             }
@@ -114,7 +118,7 @@ fn in_order(
         let next = heads
             .iter_mut()
             .filter(|head| head.row().is_some())
-            .min_by(|a, b| a.row().cmp(&b.row()));
+            .min_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| a.row().cmp(&b.row())));
         let Some(head) = next else {
             return Ok(());
         };
@@ -131,6 +135,8 @@ struct Head<'a> {
     block: u64,
     rows: Vec<&'a [u8]>,
     at: usize,
+    /// The beginning of the row: nearly always enough to order the heads by.
+    prefix: u64,
 }
 
 impl<'a> Head<'a> {
@@ -140,6 +146,7 @@ impl<'a> Head<'a> {
             block: 0,
             rows: Vec::new(),
             at: 0,
+            prefix: 0,
         };
         head.load()?;
         Ok(head)
@@ -151,6 +158,7 @@ impl<'a> Head<'a> {
         if self.block < self.table.header.blocks() {
             self.rows.extend(self.table.checked_rows(self.block)?);
         }
+        self.note_prefix();
         Ok(())
     }
 
@@ -162,8 +170,14 @@ impl<'a> Head<'a> {
         self.at += 1;
         if self.at == self.rows.len() {
             self.block += 1;
-            self.load()?;
+            return self.load();
         }
+        self.note_prefix();
         Ok(())
+    }
+
+    fn note_prefix(&mut self) {
+        let row = self.row();
+        self.prefix = row.map_or(0, |row| u64::from_be_bytes(array_at(row, 0)));
     }
 }

@@ -200,12 +200,13 @@ async fn recover_with_interruptions(run: &Run) {
     }
 }
 
-/// Process after process in any mode, each with an end of its own. More of them with, say,
-/// `RECOUNT_TEST_SEEDS=1000` in the environment.
+/// Process after process in any mode, each with an end of its own. Others with, say,
+/// `RECOUNT_TEST_SEEDS=40..1000` in the environment.
 #[tokio::test]
 async fn many_lives() {
-    let seeds = std::env::var("RECOUNT_TEST_SEEDS").map_or(40, |seeds| seeds.parse().unwrap());
-    for seed in 0..seeds {
+    let told = std::env::var("RECOUNT_TEST_SEEDS").unwrap_or("0..40".into());
+    let (first, end) = told.split_once("..").expect("a range of seeds");
+    for seed in first.parse().unwrap()..end.parse().unwrap() {
         println!("seed {seed}");
         many_lives_of(seed).await;
     }

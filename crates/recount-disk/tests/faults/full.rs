@@ -230,3 +230,25 @@ async fn takes_no_duplicate_for_granted_of_what_could_not_be_written() {
     }
     assert!(failed_together > 0, "the two were never taken together");
 }
+
+#[tokio::test]
+async fn leaves_no_segment_that_was_begun_in_vain() {
+    let mut refused = 0;
+    for nth in 0..6 {
+        let storage = SimStorage::new(nth);
+        let log = open(&storage).await.unwrap();
+        log.append(Batch::new(batch(0..22))).await.unwrap();
+        storage.fail(Fault::FullAtWrite { nth, written: 9 });
+        // It needs another segment; the next one does not.
+        match log.append(Batch::new(batch(50..55))).await {
+            Err(AppendError::Full { .. }) => refused += 1,
+            _ => continue,
+        }
+        log.append(Batch::new(batch(22..23))).await.unwrap();
+        for seed in 0..20 {
+            let log = open(&storage.fork(seed).crash()).await.unwrap();
+            assert_eq!(ids(&log).await, names(0..23), "write {nth}, seed {seed}");
+        }
+    }
+    assert!(refused > 0, "no segment was begun in vain");
+}
