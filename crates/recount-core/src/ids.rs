@@ -83,7 +83,9 @@ pub(crate) fn check_id(field: &'static str, id: &str) -> Result<(), InvalidId> {
         });
     }
     // Nearly every id is plain ASCII, and nearly none holds a control character.
-    if id.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    // Looking at every byte, without stopping early, is what a compiler can do sixteen at a time.
+    let plain = |all: bool, byte: &u8| all & byte.wrapping_sub(b' ').lt(&(b'~' - b' ' + 1));
+    if id.as_bytes().iter().fold(true, plain) {
         return Ok(());
     }
     match id.char_indices().find(|(_, c)| c.is_control()) {

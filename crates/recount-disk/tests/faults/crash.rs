@@ -1,13 +1,15 @@
 //! Power failures and kills at every operation of the storage.
 
+use std::cell::Cell;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use recount_core::EventLog;
+use recount_core::{Event, EventLog, Outcome, Query, TrimLimit, TrimRequest};
 use recount_disk::sim::{Moment, Random, SimStorage, Stop};
 use recount_disk::{DiskLog, OpenError, SyncMode};
 
 use super::oracle::Oracle;
-use super::support::{ROOT, STREAM, event, options};
+use super::support::{ROOT, STREAM, event, file, options};
 
 /// One thing that a process does.
 #[derive(Debug, Clone, Copy)]
@@ -254,4 +256,50 @@ async fn many_lives_of(seed: u64) {
         };
     }
     run.check_survived(how).await;
+}
+
+/// A session whose last entries are lost goes on where its trimmed ones ended.
+#[tokio::test]
+async fn revisions_outlive_a_trim_and_a_loss() {
+    let storage = SimStorage::new(1);
+    let log = DiskLog::open(ROOT, STREAM, options(&storage, SyncMode::Os))
+        .await
+        .unwrap();
+    let rare = |n| Event {
+        session_id: "rare".into(),
+        ..event(n, 10)
+    };
+    let filled = Cell::new(0);
+    let fill_until = async |there: PathBuf| {
+        while storage.content(&there).is_none() {
+            log.append(event(filled.replace(filled.get() + 1), 400).into())
+                .await
+                .unwrap();
+        }
+    };
+    log.append(rare(10_000).into()).await.unwrap();
+    fill_until(file("0000000003.log")).await;
+    let trim = TrimRequest::exact(TrimLimit::MaxLength(1));
+    log.trim(&trim).await.unwrap();
+    fill_until(file("0000000006.log")).await;
+    log.append(rare(10_001).into()).await.unwrap();
+    fill_until(file("0000000009.log")).await;
+    // By now the rows of both are to be merged.
+    fill_until(file("sessions-0000000001-0000000008.tbl")).await;
+
+    let mut lost = 0;
+    for seed in 0..40 {
+        let storage = storage.fork(seed).crash();
+        let log = DiskLog::open(ROOT, STREAM, options(&storage, SyncMode::Always))
+            .await
+            .unwrap();
+        let left = log.query(&Query::session("rare")).await.unwrap();
+        let receipt = log.append(rare(10_002).into()).await.unwrap();
+        let Outcome::Appended { revision, .. } = receipt.outcomes[0] else {
+            panic!("{receipt:?}")
+        };
+        assert_eq!(revision, 2 + left.entries.len() as u64, "seed {seed}");
+        lost += usize::from(left.entries.is_empty());
+    }
+    assert!(lost > 0, "nothing was lost");
 }
