@@ -9,7 +9,7 @@ use recount_core::{
 };
 
 use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
-use crate::hash::Hashes;
+use crate::hash::{self, Hashes};
 use crate::table::id_prefix;
 
 /// Bytes before a record's texts.
@@ -221,11 +221,12 @@ impl<'a> Record<'a> {
             // All but the timestamp and what the writer decides.
             content: {
                 let [_, optional, kind, _, v0, v1, v2, v3] = array_at(self.0, KIND);
-                hashes.content(&[optional, kind, v0, v1, v2, v3], &self.0[LENGTHS..])
+                let head = [optional, kind, v0, v1, v2, v3, 0, 0];
+                hash::content(u64::from_le_bytes(head), &self.0[LENGTHS..])
             },
             timestamp: match self.0[GIVEN] {
                 0 => 0,
-                _ => hashes.timestamp(u64_at(self.0, TIMESTAMP) as i64),
+                _ => hash::timestamp(u64_at(self.0, TIMESTAMP) as i64),
             },
             session: hashes.term(b's', session),
             user: if user.is_empty() {
