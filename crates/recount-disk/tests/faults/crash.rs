@@ -9,7 +9,7 @@ use recount_disk::sim::{Moment, Random, SimStorage, Stop};
 use recount_disk::{DiskLog, OpenError, SyncMode};
 
 use super::oracle::Oracle;
-use super::support::{ROOT, STREAM, event, file, options};
+use super::support::{ROOT, STREAM, appears, event, file, options};
 
 /// One thing that a process does.
 #[derive(Debug, Clone, Copy)]
@@ -284,8 +284,8 @@ async fn revisions_outlive_a_trim_and_a_loss() {
     fill_until(file("0000000006.log")).await;
     log.append(rare(10_001).into()).await.unwrap();
     fill_until(file("0000000009.log")).await;
-    // By now the rows of both are to be merged.
-    fill_until(file("sessions-0000000001-0000000008.tbl")).await;
+    // The rows of both are merged.
+    appears(&storage, file("sessions-0000000001-0000000008.tbl")).await;
 
     let mut lost = 0;
     for seed in 0..40 {

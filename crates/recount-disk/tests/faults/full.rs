@@ -6,7 +6,7 @@ use recount_core::{AppendError, Batch, EventLog, TrimLimit, TrimRequest};
 use recount_disk::DiskLog;
 use recount_disk::sim::{Fault, SimStorage};
 
-use super::support::{append_again, batch, file, ids, names, open};
+use super::support::{appears, append_again, batch, file, ids, names, open};
 
 /// Appends five events until it works; says how often it did not.
 async fn append_until_done(log: &DiskLog, from: usize) -> Result<u32, AppendError> {
@@ -166,12 +166,7 @@ async fn is_helped_by_a_trim() {
         append_until_done(&log, appended).await.unwrap();
         appended += 5;
     }
-    while storage
-        .content(file("ids-0000000003-0000000003.tbl"))
-        .is_none()
-    {
-        tokio::task::yield_now().await;
-    }
+    appears(&storage, file("ids-0000000003-0000000003.tbl")).await;
     // Enough for another segment, not for its tables: their writing gets stuck.
     storage.set_space(Some(7_000));
     let refused = append_until_full(&log).await;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use recount_core::{
     Batch, Event, EventLog, EventType, JsonObject, ManualClock, ReadRange, Recorded, Timestamp,
@@ -104,4 +104,17 @@ pub async fn append_again(log: &DiskLog, numbers: Range<usize>) {
 /// The ids of a range of events.
 pub fn names(numbers: Range<usize>) -> Vec<String> {
     numbers.map(|n| format!("e{n}")).collect()
+}
+
+/// Waits for a file that a helper of the log writes.
+pub async fn appears(storage: &SimStorage, path: PathBuf) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while storage.content(&path).is_none() {
+        assert!(
+            Instant::now() < deadline,
+            "{} does not appear",
+            path.display()
+        );
+        tokio::task::yield_now().await;
+    }
 }
