@@ -112,7 +112,7 @@ impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} ended in an incomplete write: {} bytes from byte {} on were set aside in {}; they were never acknowledged as synced",
+            "{} ended in an incomplete write: {} bytes from byte {} on were set aside in {}; as far as is known they were never acknowledged as synced",
             self.path,
             self.bytes,
             self.offset,

@@ -221,7 +221,11 @@ impl Recovering<'_> {
             .watermark
             .and_then(|last| last.lost_behind(number, end))
         {
-            Some(what) => Err(Fault::corrupt(path, end, what)),
+            Some(what) => {
+                // A segment that is missing is so from its first byte on.
+                let offset = if end == u64::MAX { 0 } else { end };
+                Err(Fault::corrupt(path, offset, what))
+            }
             None => Ok(()),
         }
     }
