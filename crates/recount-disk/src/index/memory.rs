@@ -138,7 +138,10 @@ impl MemoryIndex {
                     .push(slot),
             }
         }
-        self.types[usize::from(terms.type_code)].push(ordinal);
+        // A custom type is a term; an undecodable entry has no type.
+        if terms.type_code != 0 {
+            self.types[usize::from(terms.type_code)].push(ordinal);
+        }
         self.push_terms(ordinal, record.revision, terms, places, names);
     }
 
