@@ -115,6 +115,7 @@ impl Generator {
             causation_id: None,
             timestamp: Timestamp::saturating_from_millis(ms),
             timestamp_source: TimestampSource::Given,
+            replayed: false,
             version: 1,
             data: self.pool.pick(kind, &mut self.rng),
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use recount_core::{
     Batch, Body, Entry, EntryId, Event, EventBuilder, EventLog, EventType, Field, Filter,
     JsonObject, Limits, ManualClock, Outcome, Page, PartitionInfo, Position, Query, ReadRange,
-    Recorded, Timestamp, TimestampSource, TrimLimit, TrimReport, TrimRequest,
+    Recorded, Schema, Timestamp, TimestampSource, TrimLimit, TrimReport, TrimRequest,
 };
 
 use crate::{Engine, Environment};
@@ -237,6 +237,7 @@ pub fn comparable(mut recorded: Recorded) -> Recorded {
 /// Asserts that `entry` holds `event`.
 pub fn assert_holds(entry: &Recorded, event: &Event) {
     let expected = Recorded {
+        schema: Schema::AsStored,
         body: Body::Event(event.clone()),
         ..entry.clone()
     };

@@ -1,8 +1,8 @@
 //! Between an [`Event`] and the fields of a stream entry.
 //!
 //! Recount writes the fields `id`, `type`, `session_id`, `user_id`, `agent_id`, `trace_id`,
-//! `causation_id`, `timestamp` (RFC 3339, milliseconds, UTC), `v` (the schema version) and `data`
-//! (one JSON object), in this order, absent ones left out.
+//! `causation_id`, `timestamp` (RFC 3339, milliseconds, UTC), `v` (the schema version), `replayed`
+//! (`true` on a replay) and `data` (one JSON object), in this order, absent ones left out.
 //!
 //! Decoding is liberal. A producer of the flat layout puts every key of its data into a field of
 //! its own and writes the time in Unix seconds; such an entry becomes the same event:
@@ -11,6 +11,7 @@
 //!   else as text; where `data` holds the key already, `data` wins;
 //! * `timestamp` may be RFC 3339, or Unix time in seconds, with decimals or not, or in
 //!   milliseconds (11 digits and more before the point); without it the entry's id tells the time;
+//! * `replayed` is the mark of a replay only where it is `true`, else a field as any other;
 //! * without `id` the entry's own id is the event's id; without `v` the version is 1.
 //!
 //! What cannot be decoded keeps its fields and says why.
@@ -41,9 +42,15 @@ pub fn encode(event: &Event) -> Vec<Field> {
     }
     push("timestamp", event.timestamp.to_string().into());
     push("v", event.version.to_string().into());
+    if event.replayed {
+        push("replayed", Bytes::from_static(REPLAYED));
+    }
     push("data", event.data.as_bytes().clone());
     fields
 }
+
+/// How the field `replayed` says that it is meant.
+const REPLAYED: &[u8] = b"true";
 
 /// What the fields of the entry `id` say.
 ///
@@ -58,10 +65,12 @@ pub fn decode(id: EntryId, fields: Vec<Field>) -> Body {
 fn try_decode(entry_id: EntryId, fields: &[Field]) -> Result<Event, String> {
     let mut known = Known::default();
     let mut extra = Vec::new();
+    let mut replayed = false;
     for (name, value) in fields {
         match known.slot(name) {
             Some(slot) if slot.is_none() => *slot = Some(value),
             Some(_) => return Err(format!("the field {} stands twice", lossy(name))),
+            None if name == &b"replayed"[..] && value == REPLAYED && !replayed => replayed = true,
             None => extra.push((name, value)),
         }
     }
@@ -96,6 +105,7 @@ fn try_decode(entry_id: EntryId, fields: &[Field]) -> Result<Event, String> {
             Some(value) => read_version(utf8(value, "v")?)?,
             None => 1,
         },
+        replayed,
         data: read_data(known.data, &extra)?,
     })
 }
@@ -361,6 +371,7 @@ mod tests {
                         causation_id: ids.next().flatten(),
                         timestamp: Timestamp::from_millis(ms).unwrap(),
                         timestamp_source: TimestampSource::Given,
+                        replayed: version % 2 == 0,
                         version,
                         data: data.into_iter().collect::<Map<_, _>>().into(),
                     }
@@ -393,6 +404,7 @@ mod tests {
             let recorded = crate::Recorded {
                 position: crate::Position { partition: 2, entry_id: EntryId::new(3, 4) },
                 revision: 0,
+                schema: crate::Schema::AsStored,
                 body: Body::Event(event.clone()),
             };
             let line = crate::json::line(&recorded);

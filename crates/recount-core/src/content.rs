@@ -6,7 +6,8 @@ use crate::{Event, JsonObject, TimestampSource};
 /// version and data, and equal timestamps where both producers gave one.
 ///
 /// Data is compared as bytes first and then in the canonical form of RFC 8785, so that key order,
-/// white space and the spelling of numbers do not matter. The events' ids are not looked at.
+/// white space and the spelling of numbers do not matter. The events' ids are not looked at,
+/// nor whether one is a replay.
 pub fn same_content(a: &Event, b: &Event) -> bool {
     let times_agree = a.timestamp == b.timestamp
         || a.timestamp_source == TimestampSource::Filled

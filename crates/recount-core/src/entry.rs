@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{EntryId, Event};
+use crate::{EntryId, Event, Schema};
 
 /// The number of a partition, from 0. A stream without partitions is partition 0.
 pub type Partition = u32;
@@ -96,6 +96,8 @@ pub struct Recorded {
     /// Which entry of its session it is, from 1; 0 where it belongs to none or the engine does
     /// not know.
     pub revision: u64,
+    /// How the event's data stands to the schemas that the reader knows.
+    pub schema: Schema,
     /// What was recorded.
     pub body: Body,
 }

@@ -26,6 +26,9 @@ pub struct Event {
     pub timestamp_source: TimestampSource,
     /// The schema version of `data`, from 1.
     pub version: u32,
+    /// Whether this is a replay of an event recorded before. Not part of the content: a replay is the
+    /// same event.
+    pub replayed: bool,
     /// The payload.
     pub data: JsonObject,
 }
@@ -63,6 +66,7 @@ impl Event {
             causation_id: None,
             timestamp: None,
             version: 1,
+            replayed: false,
             data: JsonObject::empty(),
         }
     }
@@ -116,6 +120,7 @@ impl Event {
             + self.session_id.len()
             + self.version.checked_ilog10().unwrap_or(0) as usize
             + 1
+            + if self.replayed { "replayedtrue".len() } else { 0 }
             + self.data.as_bytes().len()
             + optional
     }
@@ -134,6 +139,7 @@ pub struct EventBuilder {
     causation_id: Option<String>,
     timestamp: Option<Timestamp>,
     version: u32,
+    replayed: bool,
     data: JsonObject,
 }
 
@@ -180,6 +186,12 @@ impl EventBuilder {
         self
     }
 
+    /// Whether it is a replay of an event recorded before.
+    pub fn replayed(mut self, replayed: bool) -> Self {
+        self.replayed = replayed;
+        self
+    }
+
     /// The payload; `{}` unless given.
     pub fn data(mut self, data: JsonObject) -> Self {
         self.data = data;
@@ -204,6 +216,7 @@ impl EventBuilder {
                 None => TimestampSource::Filled,
             },
             version: self.version,
+            replayed: self.replayed,
             data: self.data,
         };
         event.validate(&Limits {

@@ -5,7 +5,9 @@
 //!  "user_id":"u1","timestamp":"2018-05-21T15:30:30.474Z","version":1,"data":{"role":"user"}}
 //! ```
 //!
-//! `user_id`, `agent_id`, `trace_id` and `causation_id` are absent when unset. An entry that is no
+//! `user_id`, `agent_id`, `trace_id` and `causation_id` are absent when unset; `"replayed":true` stands
+//! before the data of a replay. Where the data is not as it was stored, or of a version that nobody
+//! here knows, the data is followed by `stored_version` or `schema` ([`Schema`]). An entry that is no
 //! event has `undecodable` (the reason) and `fields` instead, a list of name and value pairs; bytes
 //! that are not UTF-8 stand as `{"hex": "..."}`. Lists are one object a line (NDJSON).
 //!
@@ -16,7 +18,7 @@ mod read;
 
 use std::fmt::Write as _;
 
-use crate::{Body, Event, Position, Recorded};
+use crate::{Body, Event, Position, Recorded, Schema};
 
 pub use self::read::{EventLine, InvalidLine, Line, LineBody, reason};
 
@@ -29,7 +31,10 @@ pub fn line(recorded: &Recorded) -> String {
     } = recorded.position;
     let _ = write!(out, r#"{{"entry_id":"{entry_id}","partition":{partition}"#);
     match &recorded.body {
-        Body::Event(event) => write_event(&mut out, event),
+        Body::Event(event) => {
+            write_event(&mut out, event);
+            write_schema(&mut out, &recorded.schema);
+        }
         Body::Undecodable(entry) => {
             text(&mut out, "undecodable", &entry.reason);
             out.push_str(r#","fields":["#);
@@ -61,6 +66,9 @@ fn write_event(out: &mut String, event: &Event) {
         r#","timestamp":"{}","version":{}"#,
         event.timestamp, event.version
     );
+    if event.replayed {
+        out.push_str(r#","replayed":true"#);
+    }
     out.push_str(r#","data":"#);
     // Data keeps its text, but a line is a line: outside strings JSON allows line ends as space,
     // inside strings they are escaped, so they can be replaced blindly.
@@ -72,6 +80,16 @@ fn write_event(out: &mut String, event: &Event) {
         );
     } else {
         out.push_str(data);
+    }
+}
+
+fn write_schema(out: &mut String, schema: &Schema) {
+    match schema {
+        Schema::AsStored => {}
+        Schema::Upcast { from } => {
+            let _ = write!(out, r#","stored_version":{from}"#);
+        }
+        unknown => text(out, "schema", &unknown.to_string()),
     }
 }
 
@@ -111,6 +129,7 @@ mod tests {
                 entry_id: EntryId::new(7, 1),
             },
             revision: 0,
+            schema: Schema::AsStored,
             body: Body::Undecodable(Undecodable {
                 reason: "the field type is missing".into(),
                 fields: vec![
@@ -146,6 +165,7 @@ mod tests {
                 entry_id: EntryId::new(1, 0),
             },
             revision: 1,
+            schema: Schema::AsStored,
             body: Body::Event(event),
         };
         assert!(line(&recorded).ends_with("\"data\":{ \"a\":  \"x\\ny\"}}"));

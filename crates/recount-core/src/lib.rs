@@ -27,6 +27,7 @@ mod limits;
 mod log;
 pub mod payload;
 mod timestamp;
+mod upcast;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use content::{canonical_data, same_content};
@@ -47,3 +48,4 @@ pub use log::{
     TrimRequest,
 };
 pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use upcast::{InvalidUpcasters, Schema, UpcastLog, Upcasters, UpcastersBuilder};

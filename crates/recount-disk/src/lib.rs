@@ -39,5 +39,5 @@ mod writer;
 
 pub use error::{OpenError, Recovery};
 pub use log::{DiskLog, streams};
-pub use options::{DiskOptions, InvalidSyncMode, SyncMode};
+pub use options::{DiskOptions, InvalidSyncMode, MaxLength, Retention, SyncMode};
 pub use storage::{FileSystem, Lock, Map, OpenHow, Storage, StorageFile};

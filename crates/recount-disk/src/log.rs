@@ -301,6 +301,13 @@ fn info(shared: &Shared, snapshot: &Snapshot, location: String) -> Result<LogInf
         }
     }
     let options = &shared.options;
+    let mut details = vec![
+        ("sync".into(), options.sync.to_string()),
+        ("segments".into(), snapshot.segments.len().to_string()),
+        ("segment_bytes".into(), options.segment_bytes.to_string()),
+        ("index_bytes".into(), index_bytes.to_string()),
+    ];
+    details.extend(options.retention.details());
     Ok(LogInfo {
         engine: "disk",
         stream: shared.stream.clone(),
@@ -317,12 +324,7 @@ fn info(shared: &Shared, snapshot: &Snapshot, location: String) -> Result<LogInf
             held_back: Vec::new(),
         }],
         bytes,
-        details: vec![
-            ("sync".into(), options.sync.to_string()),
-            ("segments".into(), snapshot.segments.len().to_string()),
-            ("segment_bytes".into(), options.segment_bytes.to_string()),
-            ("index_bytes".into(), index_bytes.to_string()),
-        ],
+        details,
     })
 }
 

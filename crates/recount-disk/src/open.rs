@@ -26,7 +26,7 @@ use crate::recover::{Recovered, recover};
 use crate::segment::Segment;
 use crate::shared::{Shared, Snapshot, Tables};
 use crate::storage::{Lock, OpenHow, Storage};
-use crate::writer::{Pending, Request, Writer, create_segment};
+use crate::writer::{Due, Pending, Reminder, Request, Writer, create_segment};
 
 /// Requests that may wait for the writer.
 const QUEUE: usize = 1024;
@@ -263,6 +263,8 @@ impl Opening<'_> {
         }
         .doing("opening", &watermark_path)?;
         let changes = Arc::new(AtomicU64::new(0));
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let reminder = Reminder::start(&shared, requests.downgrade())?;
         let writer = Writer {
             background: Background::start(&shared, &changes)?,
             shared: Arc::clone(&shared),
@@ -280,10 +282,11 @@ impl Opening<'_> {
             changes,
             stopped: None,
             pending: Pending::default(),
+            due: Due::default(),
+            reminder,
             lock,
         };
         writer.write_watermark()?;
-        let (requests, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("recount-write".into())
             .spawn(move || writer.run(queue))

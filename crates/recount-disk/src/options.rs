@@ -18,6 +18,8 @@ pub struct DiskOptions {
     pub limits: Limits,
     /// How long an event id is remembered. Default: 24 hours.
     pub idempotency_window: Duration,
+    /// What the writer keeps; the rest it trims as it goes. Default: everything.
+    pub retention: Retention,
     /// The size at which a segment is closed. Default: 64 MiB.
     pub segment_bytes: u64,
     /// How long to wait for another process that has the stream open for writing. Default: 5 s.
@@ -34,6 +36,7 @@ impl Default for DiskOptions {
             sync: SyncMode::Always,
             limits: Limits::default(),
             idempotency_window: Duration::from_hours(24),
+            retention: Retention::default(),
             segment_bytes: 64 << 20,
             lock_wait: Duration::from_secs(5),
             clock: Arc::new(SystemClock),
@@ -48,10 +51,48 @@ impl fmt::Debug for DiskOptions {
             .field("sync", &self.sync)
             .field("limits", &self.limits)
             .field("idempotency_window", &self.idempotency_window)
+            .field("retention", &self.retention)
             .field("segment_bytes", &self.segment_bytes)
             .field("lock_wait", &self.lock_wait)
             .finish_non_exhaustive()
     }
+}
+
+/// What a log keeps. The process that writes it trims the rest: when it opens the log, as it appends,
+/// and by the clock. What somebody still needs stays, as with any trim.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// At most so many entries, the newest.
+    pub max_length: Option<MaxLength>,
+    /// Entries recorded less than this ago. Looked at every twentieth part of it, but at least every
+    /// minute and at most every second.
+    pub period: Option<Duration>,
+}
+
+impl Retention {
+    /// What is set, as names and values for [`recount_core::LogInfo`].
+    pub(crate) fn details(self) -> impl Iterator<Item = (String, String)> {
+        let length = self.max_length.map(|length| {
+            let about = if length.exact { "" } else { "~" };
+            ("max_length", format!("{about}{}", length.entries))
+        });
+        let period = self
+            .period
+            .map(|period| ("retention_period_ms", period.as_millis().to_string()));
+        let set = [length, period].into_iter().flatten();
+        set.map(|(name, value)| (name.to_owned(), value))
+    }
+}
+
+/// How many entries a log keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxLength {
+    /// How many.
+    pub entries: u64,
+    /// Whether never more than that are shown after an append that was acknowledged later. It costs a
+    /// sync or two with every group of appends. Otherwise the log may grow by a tenth, and
+    /// by a thousand at least, before it is cut back.
+    pub exact: bool,
 }
 
 /// When the log puts what it wrote on stable storage, and so what an acknowledgement promises.

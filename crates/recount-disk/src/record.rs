@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use recount_core::{
-    Body, EntryId, Event, EventId, EventType, Field, JsonObject, Position, Recorded, Timestamp,
-    TimestampSource, codec,
+    Body, EntryId, Event, EventId, EventType, Field, JsonObject, Position, Recorded, Schema,
+    Timestamp, TimestampSource, codec,
 };
 
 use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
@@ -22,12 +22,16 @@ const RAW_FIELDS: usize = 48;
 const KIND: usize = 8;
 const OPTIONAL: usize = 9;
 const TYPE: usize = 10;
-const GIVEN: usize = 11;
+const FLAGS: usize = 11;
 const VERSION: usize = 12;
 const ENTRY_ID: usize = 16;
 const REVISION: usize = 32;
 const TIMESTAMP: usize = 40;
 const LENGTHS: usize = 48;
+
+/// Flags: the producer gave the timestamp; the event is a replay.
+const GIVEN: u8 = 1;
+const REPLAYED: u8 = 2;
 
 const KIND_RAW: u8 = 0;
 const KIND_EVENT: u8 = 1;
@@ -86,7 +90,11 @@ pub(crate) fn write_event(out: &mut Vec<u8>, event: &Event) {
     record[KIND] = KIND_EVENT;
     record[OPTIONAL] = optional;
     record[TYPE] = type_code;
-    record[GIVEN] = u8::from(event.timestamp_source == TimestampSource::Given);
+    record[FLAGS] = if event.timestamp_source == TimestampSource::Given {
+        GIVEN
+    } else {
+        0
+    } | if event.replayed { REPLAYED } else { 0 };
     put_u32(record, VERSION, event.version);
     put_u64(record, TIMESTAMP, event.timestamp.as_millis() as u64);
     record[LENGTHS..LENGTHS + 7].copy_from_slice(&lengths);
@@ -224,7 +232,7 @@ impl<'a> Record<'a> {
                 let head = [optional, kind, v0, v1, v2, v3, 0, 0];
                 hash::content(u64::from_le_bytes(head), &self.0[LENGTHS..])
             },
-            timestamp: match self.0[GIVEN] {
+            timestamp: match self.0[FLAGS] & GIVEN {
                 0 => 0,
                 _ => hash::timestamp(u64_at(self.0, TIMESTAMP) as i64),
             },
@@ -263,6 +271,7 @@ impl<'a> Record<'a> {
                 entry_id,
             },
             revision: self.revision(),
+            schema: Schema::AsStored,
             body,
         }
     }
@@ -303,11 +312,12 @@ impl<'a> Record<'a> {
             causation_id: optional(3, causation),
             timestamp: Timestamp::from_millis(u64_at(self.0, TIMESTAMP) as i64)
                 .unwrap_or(Timestamp::saturating_from_millis(self.entry_id().ms)),
-            timestamp_source: match self.0[GIVEN] {
+            timestamp_source: match self.0[FLAGS] & GIVEN {
                 0 => TimestampSource::Filled,
                 _ => TimestampSource::Given,
             },
             version: u32_at(self.0, VERSION),
+            replayed: self.0[FLAGS] & REPLAYED != 0,
             data: JsonObject::from_checked(Bytes::copy_from_slice(data)),
         }
     }

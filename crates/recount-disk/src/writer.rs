@@ -6,6 +6,7 @@
 
 mod judge;
 mod place;
+mod retain;
 mod roll;
 mod trim;
 
@@ -17,6 +18,7 @@ use parking_lot::RwLock;
 use recount_core::{AppendError, EntryId, Outcome, Receipt, TrimError, TrimReport, TrimRequest};
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use retain::{Due, Reminder};
 pub(crate) use roll::create_segment;
 
 use crate::background::Background;
@@ -33,6 +35,8 @@ use crate::watermark::Watermark;
 pub(crate) enum Request {
     Append(Box<Prepared>, Reply),
     Trim(TrimRequest, oneshot::Sender<Result<TrimReport, TrimError>>),
+    /// Time has passed: there may be something to trim.
+    Retain,
     Close(oneshot::Sender<Result<(), AppendError>>),
 }
 
@@ -66,6 +70,9 @@ pub(crate) struct Writer {
     /// Why nothing more is written.
     pub(crate) stopped: Option<String>,
     pub(crate) pending: Pending,
+    /// When ages are to be looked at.
+    pub(crate) due: Due,
+    pub(crate) reminder: Option<Reminder>,
     /// Held until the thread ends.
     pub(crate) lock: Box<dyn Lock>,
 }
@@ -91,6 +98,7 @@ impl Writer {
             SyncMode::Always => GROUP_BYTES_SYNCED,
             SyncMode::Interval(_) | SyncMode::Os => GROUP_BYTES_WRITTEN,
         };
+        self.retain();
         while closing.is_none() {
             let Some(first) = requests.blocking_recv() else {
                 break;
@@ -109,7 +117,11 @@ impl Writer {
             }
             // Whoever waits for it was told how it went, here and below.
             let _ = self.flush();
+            if closing.is_none() {
+                self.retain();
+            }
         }
+        drop(self.reminder.take());
         requests.close();
         let result = self.finish();
         if let Some(reply) = closing {
@@ -132,6 +144,8 @@ impl Writer {
                 let _ = self.flush();
                 drop(reply.send(self.trim(&request)));
             }
+            // Looked at once this group is written.
+            Request::Retain => {}
             Request::Close(reply) => {
                 let _ = self.flush();
                 return Some(reply);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use recount_core::{
     AppendError, Batch, Event, EventLog, LogInfo, Outcome, Query, ReadError, Receipt, StartFrom,
+    TrimError, TrimReport, TrimRequest, UpcastLog, Upcasters,
 };
 
 use crate::{Builder, Events, OpenError, Session, Tail};
@@ -12,7 +13,10 @@ use crate::{Builder, Events, OpenError, Session, Tail};
 /// An open log. Cloning is cheap; clones share the log and its group commit.
 #[derive(Clone)]
 pub struct Recount {
+    /// Reads events in their newest version.
     log: Arc<dyn EventLog>,
+    /// Reads them as they are stored.
+    stored: Arc<dyn EventLog>,
     recovery: Option<Arc<str>>,
 }
 
@@ -31,17 +35,31 @@ impl Recount {
 
     /// A handle to a log that is open already, of whatever engine.
     pub fn over(log: Arc<dyn EventLog>) -> Self {
-        Self::opened(log, None)
+        Self::opened(log, Upcasters::default(), None)
     }
 
-    pub(crate) fn opened(log: Arc<dyn EventLog>, recovery: Option<String>) -> Self {
+    pub(crate) fn opened(
+        stored: Arc<dyn EventLog>,
+        upcasters: Upcasters,
+        recovery: Option<String>,
+    ) -> Self {
         Self {
-            log,
+            log: Arc::new(UpcastLog::new(Arc::clone(&stored), upcasters)),
+            stored,
             recovery: recovery.map(Into::into),
         }
     }
 
-    /// The log itself, with its whole contract.
+    /// The same log, whose events are read as they are stored: no upcaster touches or marks them.
+    #[must_use]
+    pub fn raw(&self) -> Self {
+        Self {
+            log: Arc::clone(&self.stored),
+            ..self.clone()
+        }
+    }
+
+    /// The log itself, with its whole contract. What it reads went through the upcasters.
     pub fn log(&self) -> &Arc<dyn EventLog> {
         &self.log
     }
@@ -88,6 +106,11 @@ impl Recount {
     /// from [`StartFrom::End`].
     pub async fn tail(&self, from: StartFrom) -> Result<Tail, ReadError> {
         Tail::start(self.log.clone(), from).await
+    }
+
+    /// Removes entries from the start of the log; see [`EventLog::trim`].
+    pub async fn trim(&self, request: &TrimRequest) -> Result<TrimReport, TrimError> {
+        self.log.trim(request).await
     }
 
     /// What the log holds and what it promises, at this moment.

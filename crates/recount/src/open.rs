@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use recount_core::Upcasters;
 use recount_disk::{DiskLog, DiskOptions, SyncMode};
 
 use crate::{InvalidUrl, LogUrl, Recount};
@@ -36,6 +37,7 @@ pub struct Builder {
     stream: String,
     read_only: bool,
     options: DiskOptions,
+    upcasters: Upcasters,
 }
 
 impl Builder {
@@ -45,6 +47,7 @@ impl Builder {
             stream: DEFAULT_STREAM.to_owned(),
             read_only: false,
             options: DiskOptions::default(),
+            upcasters: Upcasters::default(),
         }
     }
 
@@ -78,6 +81,13 @@ impl Builder {
         self
     }
 
+    /// How events of older versions are read; see [`Upcasters`]. Without any, they are read as they
+    /// are stored.
+    pub fn upcasters(mut self, upcasters: Upcasters) -> Self {
+        self.upcasters = upcasters;
+        self
+    }
+
     /// Opens the log. For writing, directory and stream are created where they are missing.
     pub async fn open(self) -> Result<Recount, OpenError> {
         let LogUrl::Disk(dir) = self.url.parse::<LogUrl>()?;
@@ -87,7 +97,7 @@ impl Builder {
             DiskLog::open(dir, &self.stream, self.options).await?
         };
         let recovery = log.recovery().map(ToString::to_string);
-        Ok(Recount::opened(Arc::new(log), recovery))
+        Ok(Recount::opened(Arc::new(log), self.upcasters, recovery))
     }
 }
 

@@ -107,6 +107,7 @@ impl Draft {
         };
         let mut event = finish(building(&id, &session_name(session)).data(data(text)));
         event.event_type = type_of(self.number);
+        event.replayed = self.number.is_multiple_of(5);
         event.user_id = (!self.number.is_multiple_of(4)).then(|| user_name(self.number));
         if self.number % 2 == 1 && self.number < COPIES_FROM {
             event.timestamp = time(START_MS + self.twist as u64);

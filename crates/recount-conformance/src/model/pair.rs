@@ -268,15 +268,6 @@ fn comparable(entries: Vec<Recorded>) -> Vec<Recorded> {
     entries.into_iter().map(kit::comparable).collect()
 }
 
-/// What must be the same from both: all but where a batch that was refused would have gone.
 fn verdict(result: Result<Receipt, AppendError>) -> Result<Vec<Outcome>, AppendError> {
-    match result {
-        Ok(receipt) => Ok(receipt.outcomes),
-        Err(AppendError::Conflict { index, id, .. }) => Err(AppendError::Conflict {
-            index,
-            id,
-            first: kit::at(EntryId::MIN),
-        }),
-        Err(error) => Err(error),
-    }
+    result.map(|receipt| receipt.outcomes)
 }

@@ -182,10 +182,17 @@ fn check(batch: &Batch, limits: &Limits) -> Result<(), AppendError> {
 fn refuse_conflicts(batch: &Batch, outcomes: &[Outcome]) -> Result<(), AppendError> {
     for (index, (event, outcome)) in batch.events.iter().zip(outcomes).enumerate() {
         if let Outcome::Conflict { position, .. } = *outcome {
-            return Err(AppendError::Conflict {
-                index,
-                id: event.id.clone(),
-                first: position,
+            let id = event.id.clone();
+            let within = outcomes[..index].iter().position(|outcome| {
+                matches!(outcome, Outcome::Appended { .. }) && outcome.position() == position
+            });
+            return Err(match within {
+                Some(earlier) => AppendError::SelfConflict { index, id, earlier },
+                None => AppendError::Conflict {
+                    index,
+                    id,
+                    first: position,
+                },
             });
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use recount_core::{Body, EntryId, Event, EventId, HeldBack, PartitionInfo, Recorded};
+use recount_core::{Body, EntryId, Event, EventId, HeldBack, PartitionInfo, Recorded, Schema};
 
 use super::groups::Group;
 use super::position;
@@ -80,6 +80,7 @@ impl Log {
             same_id.push((id, event.clone()));
         }
         self.entries.push(Recorded {
+            schema: Schema::AsStored,
             position: position(id),
             revision,
             body,

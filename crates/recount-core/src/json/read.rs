@@ -226,6 +226,7 @@ impl Source<'_> {
         Ok(Some(text))
     }
 
+    /// A number or a boolean; none where it is not given or null.
     fn number<T: std::str::FromStr>(
         &self,
         key: &'static str,
@@ -268,6 +269,9 @@ impl Source<'_> {
         let wanted = "a whole number from 1 to 4294967295";
         if let Some(version) = self.number("version", wanted, wire.version)? {
             event = event.version(version);
+        }
+        if let Some(replayed) = self.number("replayed", "true or false", wire.replayed)? {
+            event = event.replayed(replayed);
         }
         if let Some(raw) = given(wire.data) {
             let data = JsonObject::parse(raw.get().to_owned()).map_err(|error| {

@@ -183,6 +183,18 @@ pub enum AppendError {
         /// Where the event is that took the id.
         first: Position,
     },
+    /// A strict batch holds two events with one id and different contents.
+    #[error(
+        "event {index} of the batch (id {id}) conflicts with event {earlier} of the same batch: same id, other content; the strict batch was refused whole"
+    )]
+    SelfConflict {
+        /// Its place in the batch, from 0.
+        index: usize,
+        /// Its id.
+        id: EventId,
+        /// The place of the event that has the id first.
+        earlier: usize,
+    },
     /// The session is not at the expected revision.
     #[error(
         "session {session_id} is at revision {actual}, not {expected}: read what was added and decide again"
@@ -265,7 +277,7 @@ impl AppendError {
             Self::InvalidEvent { .. } => "invalid_event",
             Self::TooManyEvents { .. } => "too_many_events",
             Self::TooManyBytes { .. } => "too_many_bytes",
-            Self::Conflict { .. } => "conflict",
+            Self::Conflict { .. } | Self::SelfConflict { .. } => "conflict",
             Self::RevisionMismatch { .. } => "revision_mismatch",
             Self::SeveralSessions { .. } => "several_sessions",
             Self::IdNotAbove { .. } => "id_not_above",

@@ -252,14 +252,10 @@ impl Writer {
             && let Some((index, first)) = first_conflict(verdicts)
         {
             let id = event_of(batch.record(index)).map(|event| event.id);
-            let first = first.unwrap_or(Position {
-                partition: 0,
-                entry_id: self.next_id()?,
-            });
-            return Err(AppendError::Conflict {
-                index,
-                id: id.unwrap_or_else(recount_core::EventId::generate),
-                first,
+            let id = id.unwrap_or_else(recount_core::EventId::generate);
+            return Err(match first {
+                Taken::At(first) => AppendError::Conflict { index, id, first },
+                Taken::Earlier(earlier) => AppendError::SelfConflict { index, id, earlier },
             });
         }
         let Some((expected, first)) = batch.expected_revision.zip(batch.records.first()) else {
@@ -288,22 +284,25 @@ impl Writer {
     }
 }
 
-/// The first conflicting event of a batch, and where its id was first unless in the batch itself.
-fn first_conflict(verdicts: &Verdicts) -> Option<(usize, Option<Position>)> {
+/// Who has an event's id.
+enum Taken {
+    At(Position),
+    /// An event of the same batch, at this place.
+    Earlier(usize),
+}
+
+/// The first conflicting event of a batch, and who has its id.
+fn first_conflict(verdicts: &Verdicts) -> Option<(usize, Taken)> {
     let Verdicts::Mixed(verdicts) = verdicts else {
         return None;
     };
-    verdicts
-        .iter()
-        .enumerate()
-        .find_map(|(index, verdict)| match verdict {
-            Verdict::Known(Outcome::Conflict { position, .. }) => Some((index, Some(*position))),
-            Verdict::Repeats { first, same: false } => match &verdicts[*first] {
-                Verdict::Known(outcome) => Some((index, Some(outcome.position()))),
-                _ => Some((index, None)),
-            },
-            _ => None,
-        })
+    let conflict = |(index, verdict): (usize, &Verdict)| match verdict {
+        Verdict::Known(Outcome::Conflict { position, .. }) => Some((index, Taken::At(*position))),
+        // The one that is repeated is new: else its id would be known.
+        Verdict::Repeats { first, same: false } => Some((index, Taken::Earlier(*first))),
+        _ => None,
+    };
+    verdicts.iter().enumerate().find_map(conflict)
 }
 
 fn same_events(a: &[u8], b: &[u8]) -> bool {

@@ -177,6 +177,7 @@ mod tests {
     use super::*;
 
     fn recorded(seq: u64, event_type: EventType, session: &str, data: &str) -> Recorded {
+            schema: recount::Schema::AsStored,
         let event = Event::builder(event_type, session)
             .id("e")
             .user("ada")
@@ -245,6 +246,7 @@ mod tests {
     #[test]
     fn what_is_no_event_says_why() {
         let line = Recorded {
+            schema: recount::Schema::AsStored,
             body: Body::Undecodable(Undecodable {
                 reason: "the field type is missing".into(),
                 fields: Vec::new(),

@@ -169,10 +169,10 @@ pub async fn a_strict_batch_must_not_conflict_with_itself<E: Engine>(setup: Setu
     let log = setup.open().await;
     let batch = vec![event("a", "s"), event("a", "t")];
     let refused = log.append(Batch::new(batch).strict()).await;
-    assert!(
-        matches!(refused, Err(AppendError::Conflict { index: 1, .. })),
-        "{refused:?}"
-    );
+    let Err(AppendError::SelfConflict { index, id, earlier }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((index, id.as_str(), earlier), (1, "a", 0));
     assert_eq!(partition(&*log).await.entries_added, 0);
     add_one(&*log, event("a", "t")).await;
 }

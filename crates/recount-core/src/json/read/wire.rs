@@ -26,6 +26,10 @@ pub(super) struct Wire<'a> {
     pub(super) causation_id: Raw<'a>,
     pub(super) timestamp: Raw<'a>,
     pub(super) version: Raw<'a>,
+    pub(super) replayed: Raw<'a>,
+    /// How the data came to be what it is. It is taken as it stands.
+    stored_version: Raw<'a>,
+    schema: Raw<'a>,
     pub(super) data: Raw<'a>,
 }
 
@@ -45,6 +49,9 @@ impl<'a> Wire<'a> {
             "causation_id" => &mut self.causation_id,
             "timestamp" => &mut self.timestamp,
             "version" => &mut self.version,
+            "replayed" => &mut self.replayed,
+            "stored_version" => &mut self.stored_version,
+            "schema" => &mut self.schema,
             "data" => &mut self.data,
             _ => return None,
         })
