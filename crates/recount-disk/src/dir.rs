@@ -267,6 +267,11 @@ impl StreamDir {
         self.path.join("floor")
     }
 
+    /// The file that becomes the next `floor`.
+    pub(crate) fn spare_floor(&self) -> PathBuf {
+        self.path.join("floor.next")
+    }
+
     pub(crate) fn segment(&self, number: u64, name: SegmentName) -> PathBuf {
         let ending = match name {
             SegmentName::Log => "log",

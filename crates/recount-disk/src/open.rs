@@ -26,7 +26,7 @@ use crate::recover::{Recovered, recover};
 use crate::segment::Segment;
 use crate::shared::{Shared, Snapshot, Tables};
 use crate::storage::{Lock, OpenHow, Storage};
-use crate::writer::{Due, Pending, Reminder, Request, Writer, create_segment};
+use crate::writer::{Due, Pending, Reminder, Request, Writer, create_segment, keep_spare_floor};
 
 /// Requests that may wait for the writer.
 const QUEUE: usize = 1024;
@@ -162,6 +162,9 @@ impl Opening<'_> {
             last_id,
             generation: before.map_or(0, |before| before.generation) + 1,
         };
+        if dir.storage.open(&dir.spare_floor(), OpenHow::Read).is_err() {
+            keep_spare_floor(dir);
+        }
         let (shared, requests) = self.start(ready)?;
         Ok(Opened {
             shared,

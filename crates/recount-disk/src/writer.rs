@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use retain::{Due, Reminder};
 pub(crate) use roll::create_segment;
+pub(crate) use trim::keep_spare_floor;
 
 use crate::background::Background;
 use crate::error::{Doing, Fault};

@@ -1,17 +1,18 @@
 //! Removing entries from the start of the stream.
 
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use recount_core::{AppendError, EntryId, TrimError, TrimLimit, TrimReport, TrimRequest};
 
 use super::Writer;
-use crate::dir::SegmentName;
+use crate::dir::{SegmentName, StreamDir};
 use crate::error::{Doing, Fault};
 use crate::floor::Floor;
 use crate::options::SyncMode;
 use crate::shared::Snapshot;
-use crate::storage::{OpenHow, replace};
+use crate::storage::OpenHow;
 
 impl Writer {
     /// Trims; everything placed is written already.
@@ -92,9 +93,7 @@ impl Writer {
             segment: self.segments[keep].number(),
         };
         self.sync_up_to(keep)?;
-        let dir = &self.shared.dir;
-        replace(&*dir.storage, &dir.floor(), &floor.encode())?;
-
+        write_floor(&self.shared.dir, &floor)?;
         self.trimmed = target;
         let gone = &self.segments[..keep];
         self.background
@@ -141,6 +140,43 @@ impl Writer {
             last_id: self.last_id,
             closed: false,
         }
+    }
+}
+
+/// Puts `floor` in place of the one before, by way of the file that was kept ready for it: a trim must
+/// work on a full disk, for it is what gives space back.
+fn write_floor(dir: &StreamDir, floor: &Floor) -> Result<(), Fault> {
+    let (spare, path) = (dir.spare_floor(), dir.floor());
+    let opened = match dir.storage.open(&spare, OpenHow::Write) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            dir.storage.open(&spare, OpenHow::Create)
+        }
+        other => other,
+    };
+    let file = opened.doing("creating", &spare)?;
+    file.write_at(&[IoSlice::new(&floor.encode())], 0)
+        .doing("writing", &spare)?;
+    file.sync().doing("syncing", &spare)?;
+    dir.storage
+        .rename(&spare, &path)
+        .doing("renaming", &spare)?;
+    dir.storage
+        .sync_dir(&dir.path)
+        .doing("syncing", &dir.path)?;
+    keep_spare_floor(dir);
+    Ok(())
+}
+
+/// Keeps a file ready for the next floor, its block allocated. Without space for it, the next trim
+/// tries to create one.
+pub(crate) fn keep_spare_floor(dir: &StreamDir) {
+    let spare = dir.spare_floor();
+    let kept = dir.storage.open(&spare, OpenHow::Create).and_then(|file| {
+        file.write_at(&[IoSlice::new(&Floor::NONE.encode())], 0)?;
+        file.sync()
+    });
+    if let Err(error) = kept {
+        tracing::debug!(%error, path = %spare.display(), "no file is kept ready for a trim");
     }
 }
 

@@ -11,5 +11,6 @@ mod kill;
 mod locks;
 mod missing;
 mod oracle;
+mod retention;
 mod support;
 mod torn;
