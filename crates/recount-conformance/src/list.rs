@@ -148,6 +148,7 @@ macro_rules! __log_cases {
                 its_wait_ends_with_an_append
                 it_sees_trims
                 it_writes_properly_or_not_at_all
+                it_tells_what_a_trim_would_remove
                 it_closes_by_itself
                 it_goes_on_under_the_next_writer
             }

@@ -34,6 +34,7 @@ mod shared;
 pub mod sim;
 mod storage;
 mod table;
+mod trim;
 mod watermark;
 mod writer;
 

@@ -19,6 +19,7 @@ use crate::prepare::{self, Prepared};
 use crate::reader;
 use crate::shared::{Shared, Snapshot};
 use crate::storage::FileSystem;
+use crate::trim::plan;
 use crate::writer::Request;
 
 /// A stream in a directory of this machine.
@@ -165,6 +166,24 @@ impl DiskLog {
     }
 }
 
+fn trim_error(error: ReadError) -> TrimError {
+    match error {
+        ReadError::Storage {
+            action,
+            path,
+            message,
+        } => TrimError::Storage {
+            action,
+            path,
+            message,
+        },
+        ReadError::Closed => TrimError::Closed,
+        damaged => TrimError::Stopped {
+            reason: damaged.to_string(),
+        },
+    }
+}
+
 /// The writer is gone.
 struct Closed;
 
@@ -245,6 +264,14 @@ impl EventLog for DiskLog {
 
     async fn trim(&self, request: &TrimRequest) -> Result<TrimReport, TrimError> {
         let request = request.clone();
+        if request.dry_run {
+            // What would go can be seen beside whoever writes.
+            let snapshot = self.snapshot().await.map_err(trim_error)?;
+            let now_ms = self.shared.options.clock.now_ms();
+            return Ok(blocking(move || plan(&snapshot, &request, now_ms))
+                .await?
+                .report);
+        }
         self.request(
             |reply| Request::Trim(request, reply),
             |path| TrimError::ReadOnly { path },

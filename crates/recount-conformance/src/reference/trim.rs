@@ -7,16 +7,17 @@ use super::state::Log;
 impl Log {
     /// Trims to the limit, or as far as `needs` allow. Approximate trims are exact here.
     pub fn trim(&mut self, request: &TrimRequest, clock_ms: u64, needs: &[HeldBack]) -> TrimReport {
-        let now_ms = clock_ms.max(self.last.ms);
         let asked = match request.limit {
             TrimLimit::MaxLength(length) => self
                 .entries
                 .len()
                 .saturating_sub(usize::try_from(length).unwrap_or(usize::MAX)),
             TrimLimit::MinId(id) => self.count_below(id),
-            TrimLimit::MaxAgeMs(age) => self
-                .entries
-                .partition_point(|entry| now_ms - entry.position.entry_id.ms >= age),
+            // By the clock alone: an id from the future makes no other entry older.
+            TrimLimit::MaxAgeMs(age) => self.entries.partition_point(|entry| {
+                let passed = clock_ms.checked_sub(entry.position.entry_id.ms);
+                passed.is_some_and(|passed| passed >= age)
+            }),
         };
         let held_back: Vec<HeldBack> = needs
             .iter()

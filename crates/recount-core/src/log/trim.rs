@@ -9,7 +9,8 @@ pub enum TrimLimit {
     MaxLength(u64),
     /// Keep entries with this id and above, as `XTRIM MINID` does.
     MinId(EntryId),
-    /// Keep entries recorded less than this many milliseconds ago.
+    /// Keep entries recorded less than this many milliseconds ago by the clock, and those whose ids lie
+    /// ahead of it.
     MaxAgeMs(u64),
 }
 
@@ -20,7 +21,7 @@ pub struct TrimRequest {
     pub limit: TrimLimit,
     /// Whether exactly so far, or at most so far and only where that is cheap.
     pub exact: bool,
-    /// Whether to report what would be removed and remove nothing.
+    /// Whether to report what would be removed and remove nothing. A handle that only reads can do so.
     pub dry_run: bool,
 }
 

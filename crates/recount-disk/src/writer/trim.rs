@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use recount_core::{AppendError, EntryId, TrimError, TrimLimit, TrimReport, TrimRequest};
+use recount_core::{AppendError, TrimError, TrimReport, TrimRequest};
 
 use super::Writer;
 use crate::dir::{SegmentName, StreamDir};
@@ -13,6 +13,7 @@ use crate::floor::Floor;
 use crate::options::SyncMode;
 use crate::shared::Snapshot;
 use crate::storage::OpenHow;
+use crate::trim::{Plan, plan};
 
 impl Writer {
     /// Trims; everything placed is written already.
@@ -25,22 +26,9 @@ impl Writer {
                 reason: reason.clone(),
             });
         }
-        let snapshot = self.snapshot();
-        let exact = self.target(&snapshot, request.limit)?;
-        let target = if request.exact {
-            exact
-        } else {
-            segment_start(&snapshot, exact)
-        };
-        let target = target.clamp(self.trimmed, self.added);
-        let removed = target - self.trimmed;
-        let after = Snapshot {
-            trimmed: target,
-            ..snapshot
-        };
-        // Read beforehand: a trim that fails removes nothing.
-        let first = after.first_id()?;
-        if removed > 0 && !request.dry_run {
+        let now_ms = self.shared.options.clock.now_ms();
+        let Plan { target, report } = plan(&self.snapshot(), request, now_ms)?;
+        if report.removed > 0 && !request.dry_run {
             self.trim_to(target).map_err(|fault| {
                 let error = TrimError::from(fault.clone());
                 match self.failed(fault) {
@@ -49,27 +37,7 @@ impl Writer {
                 }
             })?;
         }
-        Ok(TrimReport {
-            removed,
-            first,
-            // Nothing registers a need for entries of this engine yet.
-            held_back: Vec::new(),
-        })
-    }
-
-    /// How many entries, from the first ever added, lie beyond the limit.
-    fn target(&self, snapshot: &Snapshot, limit: TrimLimit) -> Result<u64, Fault> {
-        match limit {
-            TrimLimit::MaxLength(length) => Ok(self.added.saturating_sub(length)),
-            TrimLimit::MinId(id) => entries_below(snapshot, id),
-            TrimLimit::MaxAgeMs(age) => {
-                let now = self.shared.options.clock.now_ms();
-                match now.checked_sub(age) {
-                    Some(ms) => entries_below(snapshot, EntryId::new(ms.saturating_add(1), 0)),
-                    None => Ok(0),
-                }
-            }
-        }
+        Ok(report)
     }
 
     fn trim_to(&mut self, target: u64) -> Result<(), Fault> {
@@ -178,30 +146,4 @@ pub(crate) fn keep_spare_floor(dir: &StreamDir) {
     if let Err(error) = kept {
         tracing::debug!(%error, path = %spare.display(), "no file is kept ready for a trim");
     }
-}
-
-/// How many entries, from the first ever added, have ids below `id`.
-fn entries_below(snapshot: &Snapshot, id: EntryId) -> Result<u64, Fault> {
-    let place = snapshot
-        .segments
-        .partition_point(|segment| segment.header.base_id < id);
-    let Some(place) = place.checked_sub(1) else {
-        return Ok(0);
-    };
-    let segment = &snapshot.segments[place];
-    let ordinal = segment
-        .reader(false)?
-        .lower_bound(id, snapshot.count(place))?;
-    Ok(segment.header.base_entries + u64::from(ordinal))
-}
-
-/// The greatest start of a segment that is not beyond `target`.
-fn segment_start(snapshot: &Snapshot, target: u64) -> u64 {
-    snapshot
-        .segments
-        .iter()
-        .map(|segment| segment.header.base_entries)
-        .filter(|&start| start <= target)
-        .max()
-        .unwrap_or(0)
 }

@@ -87,6 +87,18 @@ pub async fn it_writes_properly_or_not_at_all<E: Engine>(setup: Setup<E>) {
     assert_eq!(all_ids(&*log).await, expected);
 }
 
+pub async fn it_tells_what_a_trim_would_remove<E: Engine>(setup: Setup<E>) {
+    let log = setup.open().await;
+    let all = add(&*log, events(0..5)).await;
+    let follower = setup.follow().await;
+    let mut request = TrimRequest::exact(TrimLimit::MaxLength(2));
+    request.dry_run = true;
+    let report = follower.trim(&request).await.expect("a dry run succeeds");
+    assert_eq!((report.removed, report.first), (3, Some(all[3])));
+    assert_eq!(all_ids(&*follower).await, all);
+    assert_eq!(all_ids(&*log).await, all);
+}
+
 pub async fn it_closes_by_itself<E: Engine>(setup: Setup<E>) {
     let log = setup.open().await;
     add(&*log, events(0..2)).await;
