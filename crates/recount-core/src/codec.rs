@@ -407,6 +407,9 @@ mod tests {
                 schema: crate::Schema::AsStored,
                 body: Body::Event(event.clone()),
             };
+            let stored = crate::json::Line::parse(crate::json::stored_line(&recorded).as_bytes());
+            let crate::json::LineBody::Fields(fields) = stored.unwrap().body else { panic!("no fields") };
+            prop_assert_eq!(fields, encode(&event));
             let line = crate::json::line(&recorded);
             prop_assert!(!line.contains('\n'));
             let read = crate::json::Line::parse(line.as_bytes()).unwrap();

@@ -110,6 +110,14 @@ impl Recorded {
             Body::Undecodable(_) => None,
         }
     }
+
+    /// The entry's fields as a stream stores them.
+    pub fn fields(&self) -> Vec<Field> {
+        match &self.body {
+            Body::Event(event) => crate::codec::encode(event),
+            Body::Undecodable(entry) => entry.fields.clone(),
+        }
+    }
 }
 
 /// What an entry turned out to be.

@@ -179,6 +179,18 @@ impl IdRange {
         }
     }
 
+    /// The part of the range that does not lie above `last`.
+    #[must_use]
+    pub fn up_to(self, last: EntryId) -> Self {
+        let end = match self.end {
+            Bound::Unbounded => Bound::Included(last),
+            Bound::Included(id) => Bound::Included(id.min(last)),
+            Bound::Excluded(id) if id <= last => self.end,
+            Bound::Excluded(_) => Bound::Included(last),
+        };
+        Self { end, ..self }
+    }
+
     /// The first and the last id the range holds; none where it is empty.
     pub fn inclusive(self) -> Option<(EntryId, EntryId)> {
         let first = match self.start {

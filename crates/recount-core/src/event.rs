@@ -120,7 +120,11 @@ impl Event {
             + self.session_id.len()
             + self.version.checked_ilog10().unwrap_or(0) as usize
             + 1
-            + if self.replayed { "replayedtrue".len() } else { 0 }
+            + if self.replayed {
+                "replayedtrue".len()
+            } else {
+                0
+            }
             + self.data.as_bytes().len()
             + optional
     }

@@ -18,7 +18,7 @@ mod read;
 
 use std::fmt::Write as _;
 
-use crate::{Body, Event, Position, Recorded, Schema};
+use crate::{Body, Event, Field, Position, Recorded, Schema};
 
 pub use self::read::{EventLine, InvalidLine, Line, LineBody, reason};
 
@@ -37,19 +37,37 @@ pub fn line(recorded: &Recorded) -> String {
         }
         Body::Undecodable(entry) => {
             text(&mut out, "undecodable", &entry.reason);
-            out.push_str(r#","fields":["#);
-            for (i, (name, value)) in entry.fields.iter().enumerate() {
-                out.push_str(if i == 0 { "[" } else { ",[" });
-                bytes(&mut out, name);
-                out.push(',');
-                bytes(&mut out, value);
-                out.push(']');
-            }
-            out.push(']');
+            write_fields(&mut out, &entry.fields);
         }
     }
     out.push('}');
     out
+}
+
+/// The entry of `recorded` as the stream stores it: its fields, in one line of JSON. It can be read
+/// back like any other line.
+pub fn stored_line(recorded: &Recorded) -> String {
+    let mut out = String::with_capacity(256);
+    let Position {
+        partition,
+        entry_id,
+    } = recorded.position;
+    let _ = write!(out, r#"{{"entry_id":"{entry_id}","partition":{partition}"#);
+    write_fields(&mut out, &recorded.fields());
+    out.push('}');
+    out
+}
+
+fn write_fields(out: &mut String, fields: &[Field]) {
+    out.push_str(r#","fields":["#);
+    for (i, (name, value)) in fields.iter().enumerate() {
+        out.push_str(if i == 0 { "[" } else { ",[" });
+        bytes(out, name);
+        out.push(',');
+        bytes(out, value);
+        out.push(']');
+    }
+    out.push(']');
 }
 
 fn write_event(out: &mut String, event: &Event) {

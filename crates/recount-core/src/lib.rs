@@ -20,6 +20,7 @@ mod entry;
 mod entry_id;
 mod event;
 mod event_type;
+mod fold;
 mod groups;
 mod ids;
 pub mod json;
@@ -36,6 +37,7 @@ pub use entry::{Body, Cursor, Entry, Field, Partition, Position, Recorded, Undec
 pub use entry_id::{EntryId, IdRange, InvalidEntryId, NewId, RangeEnd, RangeStart, StartFrom};
 pub use event::{Event, EventBuilder, InvalidEvent, TimestampSource};
 pub use event_type::EventType;
+pub use fold::Fold;
 pub use groups::{
     Claim, ClaimRequest, ConsumerInfo, Delivery, GroupError, GroupInfo, GroupStart, GroupStore,
     PendingEntry, PendingSummary,

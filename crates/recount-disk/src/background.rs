@@ -51,6 +51,8 @@ pub(crate) struct State {
     room: Condvar,
     /// The last segment that is on stable storage with all before it.
     stable: AtomicU64,
+    /// Held by whoever puts something on stable storage that was written before.
+    syncing: Mutex<()>,
     /// Why the writer must stop.
     failure: Mutex<Option<String>>,
 }
@@ -80,6 +82,27 @@ impl State {
         self.failure.lock().get_or_insert_with(|| fault.to_string());
     }
 
+    /// Puts on stable storage what was written before, unless such a thing failed already: the system may
+    /// have forgotten what it was to write then, and a later sync succeeds without it. One at a
+    /// time, so that nobody's success hides another's failure.
+    fn sync(&self, sync: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+        let _alone = self.syncing.lock();
+        if let Some(reason) = self.failure.lock().clone() {
+            return Err(Fault::Io {
+                action: "syncing",
+                path: self.shared.dir.path.display().to_string(),
+                message: format!("not after an earlier failure ({reason})"),
+                full: false,
+                missing: false,
+            });
+        }
+        sync().inspect_err(|fault| {
+            if fault.is_failed_sync() {
+                self.fail(fault);
+            }
+        })
+    }
+
     /// Tells followers that the directory changed.
     fn changed(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
@@ -101,6 +124,7 @@ impl Background {
             room: Condvar::new(),
             // When a log is opened, all but the active segment are.
             stable: AtomicU64::new(active.saturating_sub(1)),
+            syncing: Mutex::new(()),
             failure: Mutex::new(None),
         });
         let flusher = Arc::new(Flusher::new(Arc::clone(&state)));
@@ -143,6 +167,11 @@ impl Background {
     /// Why the writer must stop, if it must.
     pub(crate) fn failure(&self) -> Option<String> {
         self.state.failure.lock().clone()
+    }
+
+    /// Does what puts on stable storage what was written before; see [`State::sync`].
+    pub(crate) fn sync(&self, sync: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+        self.state.sync(sync)
     }
 
     /// The indexes that are in no file yet, oldest first.

@@ -25,12 +25,18 @@ pub(crate) fn prepare_root(storage: &dyn Storage, root: &Path) -> Result<(), Ope
     if check_root(storage, root)? {
         return Ok(());
     }
+    // Each directory that is created stands in the one above it. The last is synced in any case: a
+    // crash may have come between.
+    let missing = |dir: &&Path| storage.list(dir).is_err_and(|error| is_missing(&error));
+    let created: Vec<_> = root.ancestors().skip(1).take_while(missing).collect();
     storage.create_dir_all(root).doing("creating", root)?;
     // Before the marker: where that stands, the directory is known to be on stable storage.
-    if let Some(parent) = root.parent() {
-        let here = parent.as_os_str().is_empty();
-        let parent = if here { Path::new(".") } else { parent };
-        storage.sync_dir(parent).doing("syncing", parent)?;
+    for dir in created.into_iter().rev().chain([root]) {
+        if let Some(parent) = dir.parent() {
+            let here = parent.as_os_str().is_empty();
+            let parent = if here { Path::new(".") } else { parent };
+            storage.sync_dir(parent).doing("syncing", parent)?;
+        }
     }
     // Several processes may do this at once: each by way of a file of its own, to the same end.
     let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
@@ -42,6 +48,10 @@ pub(crate) fn prepare_root(storage: &dyn Storage, root: &Path) -> Result<(), Ope
         MARKER_TEXT.as_bytes(),
     )?;
     Ok(())
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
 }
 
 /// Whether `root` is a data directory; an error if it is something else. Nothing at all is fine.
@@ -296,6 +306,20 @@ impl StreamDir {
         self.path.join(format!("lost-{number:010}-{offset}.bin"))
     }
 
+    /// A name for bytes cut off that nobody has yet.
+    pub(crate) fn new_lost(&self, number: u64, offset: u64) -> PathBuf {
+        let first = self.lost(number, offset);
+        let further = (2_u32..).map(|n| {
+            self.path
+                .join(format!("lost-{number:010}-{offset}-{n}.bin"))
+        });
+        let free = |path: &PathBuf| self.storage.open(path, OpenHow::Read).is_err();
+        std::iter::once(first.clone())
+            .chain(further)
+            .find(free)
+            .unwrap_or(first)
+    }
+
     /// Opens a segment file by whichever name it has now.
     pub(crate) fn open_segment(
         &self,
@@ -341,17 +365,21 @@ impl StreamDir {
         for name in self.storage.list(&self.path).doing("reading", &self.path)? {
             listing.add(name);
         }
-        listing.segments.sort_unstable();
+        listing.sort();
         // A crash between the steps of a rename cannot leave both names, but a copied directory can.
         listing.segments.dedup_by_key(|(number, _)| *number);
-        listing.indexes.sort_unstable();
-        listing.ids.sort_unstable();
-        listing.sessions.sort_unstable();
         Ok(listing)
     }
 }
 
 impl Listing {
+    pub(crate) fn sort(&mut self) {
+        self.segments.sort_unstable();
+        self.indexes.sort_unstable();
+        self.ids.sort_unstable();
+        self.sessions.sort_unstable();
+    }
+
     /// The ranges of segments that tables of a kind cover.
     pub(crate) fn tables(&self, kind: TableKind) -> &[(u64, u64)] {
         match kind {
@@ -360,7 +388,8 @@ impl Listing {
         }
     }
 
-    fn add(&mut self, name: String) {
+    /// Takes in what a name says.
+    pub(crate) fn add(&mut self, name: String) {
         let Some((stem, ending)) = name.rsplit_once('.') else {
             return;
         };

@@ -15,10 +15,11 @@ use crate::buffers::Buffers;
 use crate::dir::{SegmentName, StreamDir, TableKind, check_root, stream_dir};
 use crate::error::{Doing, Fault, OpenError};
 use crate::floor::Floor;
-use crate::frame::SEGMENT_HEADER;
+use crate::frame::{Footer, SEGMENT_HEADER, Salt};
 use crate::index::MemoryIndex;
 use crate::load;
 use crate::options::DiskOptions;
+use crate::recover::{footer_of, refuse_if_synced};
 use crate::scan::Scanner;
 use crate::segment::Segment;
 use crate::shared::{Shared, Snapshot, Tables};
@@ -39,11 +40,17 @@ struct State {
     /// The last segment while it grows.
     growing: Option<Growing>,
     floor: Floor,
-    /// Generation and changes of the watermark that the directory was last read at.
-    seen: Option<(u64, u64)>,
+    /// At what the directory was last read.
+    seen: Option<Seen>,
     /// A torn end that was looked into: its length and where it begins.
     torn: Option<(u64, u64)>,
+    /// A segment without a header that was looked into, and its length.
+    headless: Option<(u64, u64)>,
 }
+
+/// Generation and changes of the watermark, and whether a writer lives: one that ends may have changed
+/// what it could no longer tell of.
+type Seen = (u64, u64, bool);
 
 struct Growing {
     segment: Arc<Segment>,
@@ -96,6 +103,7 @@ pub(crate) fn open(
             floor: Floor::NONE,
             seen: None,
             torn: None,
+            headless: None,
         }),
         // Watching begins before the first look, so that nothing falls between the two.
         _watcher: watch_dir(&dir, ticks.clone())?,
@@ -157,10 +165,12 @@ impl Follower {
         let alive = dir.storage.is_locked(&lock).doing("reading", &lock)?;
         let watermark = load::watermark(dir);
         let living = watermark.filter(|_| alive);
-        let seen = watermark.map(|watermark| (watermark.generation, watermark.changes));
-        if state.seen.is_none() || state.seen != seen {
+        let at = watermark.map(|last| (last.generation, last.changes));
+        let (generation, changes) = at.unwrap_or_default();
+        let seen = Some((generation, changes, alive));
+        if state.seen != seen {
             self.read_directory(state)?;
-            state.seen = seen.or(Some((0, 0)));
+            state.seen = seen;
         }
         while self.advance(state, living.as_ref())? {}
         if let (None, Some(last)) = (&living, &watermark) {
@@ -174,6 +184,7 @@ impl Follower {
     fn read_directory(&self, state: &mut State) -> Result<(), Fault> {
         let dir = &self.shared.dir;
         state.torn = None;
+        state.headless = None;
         state.floor = load::floor(dir)?;
         let floor = state.floor.segment;
         state.segments.retain(|segment| segment.number() >= floor);
@@ -220,7 +231,8 @@ impl Follower {
             Some(living) if living.segment < number => return Ok(false),
             _ => len,
         };
-        if limit <= growing.end || state.torn == Some((limit, growing.end)) {
+        let nothing_new = limit < growing.end || (living.is_some() && limit == growing.end);
+        if nothing_new || state.torn == Some((limit, growing.end)) {
             return Ok(false);
         }
         if living.is_none() {
@@ -241,11 +253,16 @@ impl Follower {
             state.growing = None;
             return Ok(true);
         }
-        if let Some(what) = scan.bad {
-            let synced = growing.synced.max(scanner.evidence_behind(scan.end, len)?);
-            if living.is_some() || synced > scan.end {
-                return Err(Fault::corrupt(&path, scan.end, what));
+        match (scan.bad, living) {
+            (Some(what), Some(_)) => return Err(Fault::corrupt(&path, scan.end, what)),
+            (bad, None) => {
+                if let Some(footer) = missing_footer(dir, growing, &scanner, len, bad)? {
+                    growing.segment.set_complete(footer);
+                    state.growing = None;
+                    return Ok(true);
+                }
             }
+            (None, Some(_)) => {}
         }
         // A torn end or reserved room: not to be read again before something is written.
         state.torn = Some((limit, scan.end));
@@ -274,9 +291,25 @@ impl Follower {
         if found.len < SEGMENT_HEADER as u64 && living.is_none() {
             return Ok(false);
         }
-        let header = found
-            .header
-            .map_err(|what| Fault::corrupt(&found.path, 0, what))?;
+        let header = match found.header {
+            Ok(header) => header,
+            Err(_) if state.headless == Some((number, found.len)) => return Ok(false),
+            Err(what)
+                if living.is_none() && found.path == dir.segment(number, SegmentName::Log) =>
+            {
+                let scanner = Scanner {
+                    file: &*found.file,
+                    path: &found.path,
+                    salt: Salt::new(&dir.meta, number),
+                    hashes: &dir.hashes,
+                };
+                let next = segment_there(dir, number + 1)?;
+                refuse_if_synced(&scanner, found.len, next.as_ref(), 0, 0, what)?;
+                state.headless = Some((number, found.len));
+                return Ok(false);
+            }
+            Err(what) => return Err(Fault::corrupt(&found.path, 0, what)),
+        };
         if let Some((last, footer)) = state
             .segments
             .last()
@@ -337,6 +370,51 @@ impl Follower {
             !same
         });
     }
+}
+
+/// What is at a segment's place, if anything.
+fn segment_there(dir: &StreamDir, number: u64) -> Result<Option<load::Found>, Fault> {
+    match load::look_at(dir, number) {
+        Err(Fault::Io { missing: true, .. }) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// The footer of a segment without one, where no writer lives and the next segment goes on at the end
+/// of its frames: a footer is not synced before the next segment begins. None where the log ends
+/// there; an error where what is missing or `bad` was on stable storage. As `recover` has it, but
+/// changing nothing.
+fn missing_footer(
+    dir: &StreamDir,
+    growing: &Growing,
+    scanner: &Scanner<'_>,
+    len: u64,
+    bad: Option<&str>,
+) -> Result<Option<Footer>, Fault> {
+    let next = segment_there(dir, growing.segment.number() + 1)?;
+    let footer = footer_of(&growing.index.read(), growing.end);
+    let what = match (bad, &next) {
+        (
+            _,
+            Some(load::Found {
+                header: Ok(next), ..
+            }),
+        ) if load::continues(&growing.segment.header, &footer, next) => {
+            return Ok(Some(footer));
+        }
+        (Some(what), _) => what,
+        (None, Some(_)) => "records are missing before the next segment",
+        (None, None) => return Ok(None),
+    };
+    refuse_if_synced(
+        scanner,
+        len,
+        next.as_ref(),
+        growing.end,
+        growing.synced,
+        what,
+    )?;
+    Ok(None)
 }
 
 /// An error if less is there than the last writer had put on stable storage.

@@ -16,7 +16,7 @@ pub(crate) const FOOTER: usize = HEADER + 32;
 pub(crate) const ALIGN: usize = 8;
 
 const SEGMENT_MAGIC: &[u8; 8] = b"RCNTSEG1";
-const MAGIC: &[u8; 4] = b"RCFR";
+pub(crate) const MAGIC: &[u8; 4] = b"RCFR";
 const KIND_BATCH: u32 = 1;
 const KIND_FOOTER: u32 = 2;
 
@@ -192,8 +192,7 @@ impl FrameHeader {
         } else {
             checked_records(&bytes[HEADER..end], count)?
         };
-        let crc = crc32c::crc32c_append(salt.at(offset), &bytes[8..HEADER]);
-        if crc32c::crc32c_append(crc, &payload_crc.to_le_bytes()) != u32_at(bytes, 4) {
+        if !Self::vouches(bytes, salt, offset, payload_crc) {
             return Err("a frame's checksum does not match");
         }
         Ok(Self {
@@ -204,6 +203,13 @@ impl FrameHeader {
             footer: u32_at(bytes, 28) == KIND_FOOTER,
             id: EntryId::new(u64_at(bytes, 32), u64_at(bytes, 40)),
         })
+    }
+
+    /// Whether the checksum of the header at the start of `bytes` agrees with it and with a payload of
+    /// this checksum.
+    pub(crate) fn vouches(bytes: &[u8], salt: Salt, offset: u64, payload: u32) -> bool {
+        let crc = crc32c::crc32c_append(salt.at(offset), &bytes[8..HEADER]);
+        crc32c::crc32c_append(crc, &payload.to_le_bytes()) == u32_at(bytes, 4)
     }
 
     /// The payload's length as an unchecked header states it.

@@ -72,14 +72,13 @@ pub struct Retention {
 impl Retention {
     /// What is set, as names and values for [`recount_core::LogInfo`].
     pub(crate) fn details(self) -> impl Iterator<Item = (String, String)> {
-        let length = self.max_length.map(|length| {
-            let about = if length.exact { "" } else { "~" };
-            ("max_length", format!("{about}{}", length.entries))
-        });
+        let length = self.max_length;
+        let exact = length.map(|length| ("max_length_exact", length.exact.to_string()));
+        let length = length.map(|length| ("max_length", length.entries.to_string()));
         let period = self
             .period
             .map(|period| ("retention_period_ms", period.as_millis().to_string()));
-        let set = [length, period].into_iter().flatten();
+        let set = [length, exact, period].into_iter().flatten();
         set.map(|(name, value)| (name.to_owned(), value))
     }
 }

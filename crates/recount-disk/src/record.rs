@@ -17,7 +17,7 @@ pub(crate) const FIXED: usize = 56;
 /// Bytes before what the length counts and the checksum covers.
 const PREFIX: usize = 8;
 /// Where a raw record's fields begin.
-const RAW_FIELDS: usize = 48;
+pub(crate) const RAW_FIELDS: usize = 48;
 
 const KIND: usize = 8;
 const OPTIONAL: usize = 9;
@@ -137,7 +137,8 @@ pub(crate) fn stamp(record: &mut [u8], id: EntryId, revision: u64, body_checksum
     put_u32(record, 4, crc);
 }
 
-fn checksum(record: &[u8]) -> u32 {
+/// The checksum that a record's bytes have.
+pub(crate) fn checksum(record: &[u8]) -> u32 {
     crc32c::crc32c_append(body_checksum(record), &record[ENTRY_ID..TIMESTAMP])
 }
 

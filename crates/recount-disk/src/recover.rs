@@ -125,7 +125,7 @@ impl Recovering<'_> {
         let header = match found.header {
             Ok(header) => header,
             Err(what) => {
-                refuse_if_synced(&scanner, &found, next.as_ref(), 0, 0, what)?;
+                refuse_if_synced(&scanner, found.len, next.as_ref(), 0, 0, what)?;
                 self.refuse_if_lost(&found.path, number, 0)?;
                 self.cut(&found, number, 0, later)?;
                 return Ok(Went::End);
@@ -139,7 +139,7 @@ impl Recovering<'_> {
         }
         // Another segment goes on where the whole frames end. All that can be missing or torn is the
         // footer, which is not synced before the next segment begins.
-        let footer = footer_of(&index, &scan);
+        let footer = footer_of(&index, scan.end);
         if let Some(Found {
             header: Ok(next), ..
         }) = &next
@@ -155,7 +155,8 @@ impl Recovering<'_> {
         let what = scan
             .bad
             .unwrap_or("records are missing before the next segment");
-        refuse_if_synced(&scanner, &found, next.as_ref(), scan.end, scan.synced, what)?;
+        let (end, synced) = (scan.end, scan.synced);
+        refuse_if_synced(&scanner, found.len, next.as_ref(), end, synced, what)?;
         self.refuse_if_lost(&found.path, number, scan.end)?;
         self.cut(&found, number, scan.end, later)?;
         self.go_on(header, &found, index, &scan)
@@ -181,7 +182,7 @@ impl Recovering<'_> {
             if bytes.is_empty() || (offset == 0 && len <= SEGMENT_HEADER as u64) {
                 continue;
             }
-            let aside = self.dir.lost(number, offset);
+            let aside = self.dir.new_lost(number, offset);
             save(&*self.dir.storage, &aside, bytes)?;
             saved_bytes += bytes.len() as u64;
             saved_to.push(aside.display().to_string());
@@ -293,19 +294,20 @@ impl Recovering<'_> {
     }
 }
 
-/// Fails if there is evidence that what is damaged at `offset` was on stable storage.
-fn refuse_if_synced(
+/// Fails if there is evidence that what is damaged at `offset` of a file of `len` bytes was on stable
+/// storage.
+pub(crate) fn refuse_if_synced(
     scanner: &Scanner<'_>,
-    found: &Found,
+    len: u64,
     next: Option<&Found>,
     offset: u64,
     synced: u64,
     what: &str,
 ) -> Result<(), Fault> {
-    let behind = scanner.evidence_behind(offset, found.len)?;
+    let behind = scanner.evidence_behind(offset, len)?;
     let by_next = matches!(next, Some(Found { header: Ok(next), .. }) if next.previous_synced);
     if by_next || synced.max(behind) > offset {
-        return Err(Fault::corrupt(&found.path, offset, what));
+        return Err(Fault::corrupt(scanner.path, offset, what));
     }
     Ok(())
 }
@@ -326,12 +328,13 @@ fn make_stable(file: &dyn StorageFile, path: &Path, range: Range<u64>) -> Result
     file.sync().doing("syncing", path)
 }
 
-fn footer_of(index: &MemoryIndex, scan: &Scan) -> Footer {
+/// The footer of a segment whose frames end at `end`.
+pub(crate) fn footer_of(index: &MemoryIndex, end: u64) -> Footer {
     let none = recount_core::EntryId::MIN;
     Footer {
         first: index.entry_ids.first().copied().unwrap_or(none),
         last: index.entry_ids.last().copied().unwrap_or(none),
         count: index.len(),
-        offset: scan.end,
+        offset: end,
     }
 }

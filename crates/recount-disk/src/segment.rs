@@ -187,7 +187,8 @@ impl Segment {
             return Ok(map);
         }
         let (file, path) = self.file()?;
-        let len = footer.offset + FOOTER as u64;
+        // The footer itself may be missing where nobody has completed the segment since a crash.
+        let len = footer.offset;
         if file.len().doing("reading", &path)? < len {
             return Err(Fault::corrupt(
                 &path,

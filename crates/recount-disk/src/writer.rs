@@ -138,8 +138,12 @@ impl Writer {
         match request {
             Request::Append(prepared, reply) => match self.append(*prepared) {
                 Ok(outcomes) => self.pending.replies.push((reply, outcomes)),
-                // Who no longer waits for an answer needs none, here and below.
-                Err(error) => drop(reply.send(Err(error))),
+                // A refusal may rest on what is pending: it holds once that is written. Who no longer
+                // waits for an answer needs none, here and below.
+                Err(error) => {
+                    let refused = self.flush().err().unwrap_or(error);
+                    drop(reply.send(Err(refused)));
+                }
             },
             Request::Trim(request, reply) => {
                 let _ = self.flush();

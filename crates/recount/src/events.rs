@@ -84,6 +84,11 @@ impl Events {
         Ok(None)
     }
 
+    /// How many entries are fetched and not yet handed out.
+    pub(crate) fn at_hand(&self) -> usize {
+        self.page.len()
+    }
+
     /// All of them at once. The caller knows that they fit in memory.
     pub async fn collect(mut self) -> Result<Vec<Recorded>, ReadError> {
         let mut all = Vec::new();

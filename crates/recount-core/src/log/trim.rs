@@ -55,7 +55,7 @@ pub struct TrimReport {
     pub held_back: Vec<HeldBack>,
 }
 
-/// Why a trim failed. It removed nothing then.
+/// Why a trim failed. It removed nothing then, unless the engine had to stop over it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrimError {
@@ -69,7 +69,8 @@ pub enum TrimError {
         /// What the system said.
         message: String,
     },
-    /// The engine has stopped writing for good.
+    /// The engine has stopped writing for good. How much of this trim was done is seen once the log is
+    /// opened again.
     #[error("the log has stopped writing ({reason}): reopen it to go on")]
     Stopped {
         /// What happened.

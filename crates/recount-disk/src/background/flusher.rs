@@ -120,8 +120,10 @@ impl Flusher {
         loop {
             let done = match self.next() {
                 Work::End => return,
-                Work::Seal(number, file) => self.sync_and_rename(number, &*file),
-                Work::Sync(dirty) => self.sync(&dirty),
+                Work::Seal(number, file) => {
+                    self.state.sync(|| self.sync_and_rename(number, &*file))
+                }
+                Work::Sync(dirty) => self.state.sync(|| self.sync(&dirty)),
                 Work::Reserve(reserved, segment_bytes) => {
                     self.reserve(reserved, segment_bytes);
                     Ok(())

@@ -202,7 +202,7 @@ fn remove(state: &State, segments: &[u64]) {
     for &number in segments {
         // From now on the event ids and the revisions are nowhere else.
         if state.shared.options.sync == SyncMode::Os
-            && let Err(fault) = sync_tables(dir, number)
+            && let Err(fault) = state.sync(|| sync_tables(dir, number))
         {
             tracing::warn!(%fault, "a trimmed segment stays on disk for now");
             continue;

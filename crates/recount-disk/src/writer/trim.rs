@@ -60,7 +60,9 @@ impl Writer {
             trimmed: target,
             segment: self.segments[keep].number(),
         };
-        self.sync_up_to(keep)?;
+        if self.shared.options.sync != SyncMode::Always {
+            self.background.sync(|| self.sync_up_to(keep))?;
+        }
         write_floor(&self.shared.dir, &floor)?;
         self.trimmed = target;
         let gone = &self.segments[..keep];
@@ -72,6 +74,7 @@ impl Writer {
         if let Err(fault) = self.write_watermark() {
             // The trim stands, but followers are not told of it.
             self.stop(&fault);
+            return Err(fault);
         }
         Ok(())
     }
@@ -79,9 +82,6 @@ impl Writer {
     /// Puts everything before the end of the segment at `keep` on stable storage: a power failure must
     /// not leave a floor without what it speaks of.
     fn sync_up_to(&self, keep: usize) -> Result<(), Fault> {
-        if self.shared.options.sync == SyncMode::Always {
-            return Ok(());
-        }
         let dir = &self.shared.dir;
         for segment in self.segments[..=keep].iter().rev() {
             let path = dir.segment(segment.number(), SegmentName::Log);

@@ -6,6 +6,7 @@ mod failed_read;
 mod failed_sync;
 mod fixture;
 mod flipped;
+mod follower;
 mod full;
 mod kill;
 mod locks;

@@ -179,3 +179,16 @@ async fn what_a_crash_left_half_written_is_removed() {
             .all(|path| path.extension().is_none_or(|it| it != "tmp"))
     );
 }
+
+#[tokio::test]
+async fn a_new_directory_is_there_after_a_power_failure_however_deep() {
+    for root in ["/a/b/c", "/a", "/d/../e"] {
+        let storage = SimStorage::new(3);
+        let open =
+            |storage: &SimStorage| DiskLog::open(root, STREAM, options(storage, SyncMode::Always));
+        let log = open(&storage).await.unwrap();
+        append(&log, 0..3).await;
+        let log = open(&storage.crash()).await.unwrap();
+        assert_eq!(ids(&log).await, names(0..3), "{root}");
+    }
+}
