@@ -35,6 +35,7 @@
 //! * [`Recount`] records, reads, follows; [`Session`] is one session's part of it.
 //! * [`Events`] walks an answer of any size in bounded memory; [`Tail`] waits for what comes next.
 //! * [`chat`] turns recorded conversations into events, [`demo`] makes some up.
+//! * [`Config`] is everything that can be set, [`config`] where it may be written.
 //! * [`LogUrl`] names an engine and a place, [`Moment`] reads a time as people write it.
 //! * Everything of `recount-core`: the vocabulary, the contracts, the one JSON shape.
 //!
@@ -47,22 +48,26 @@
 #![deny(missing_docs)]
 
 pub mod chat;
+pub mod config;
 pub mod demo;
 mod events;
 mod handle;
 mod open;
+mod replay;
 mod session;
 mod tail;
 mod time;
 mod url;
 
+pub use config::Config;
 pub use events::Events;
 pub use handle::Recount;
 pub use open::{Builder, DEFAULT_STREAM, OpenError};
 #[doc(inline)]
 pub use recount_core::*;
-pub use recount_disk::SyncMode;
-pub use session::Session;
+pub use recount_disk::{MaxLength, Retention, SyncMode};
+pub use replay::{InvalidPace, Pace, Replay, ReplayError};
+pub use session::{MESSAGES_MAX, OpenCall, Session, SessionState, SessionStatus, StateMessage};
 pub use tail::Tail;
 pub use time::{InvalidMoment, Moment};
 pub use url::{InvalidUrl, LogUrl};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use recount_core::Upcasters;
-use recount_disk::{DiskLog, DiskOptions, SyncMode};
+use recount_core::{Limits, Upcasters};
+use recount_disk::{DiskLog, DiskOptions, Retention, SyncMode};
 
-use crate::{InvalidUrl, LogUrl, Recount};
+use crate::{Config, InvalidUrl, LogUrl, Recount};
 
 /// The stream that is opened unless another one is named.
 pub const DEFAULT_STREAM: &str = "memory:events";
@@ -33,33 +33,39 @@ pub const DEFAULT_STREAM: &str = "memory:events";
 #[derive(Clone)]
 #[must_use]
 pub struct Builder {
-    url: String,
-    stream: String,
+    url: Result<LogUrl, InvalidUrl>,
+    config: Config,
     read_only: bool,
-    options: DiskOptions,
     upcasters: Upcasters,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
+        let config = Config::default();
         Self {
-            url: "disk:recount-data".to_owned(),
-            stream: DEFAULT_STREAM.to_owned(),
+            url: Ok(config.url.clone()),
+            config,
             read_only: false,
-            options: DiskOptions::default(),
             upcasters: Upcasters::default(),
         }
     }
 
+    /// All settings at once, in place of what was given so far.
+    pub fn config(mut self, config: Config) -> Self {
+        self.url = Ok(config.url.clone());
+        self.config = config;
+        self
+    }
+
     /// The engine and the place; `disk:recount-data` unless given.
-    pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.url = url.into();
+    pub fn url(mut self, url: impl AsRef<str>) -> Self {
+        self.url = url.as_ref().parse();
         self
     }
 
     /// The stream's name; [`DEFAULT_STREAM`] unless given.
     pub fn stream(mut self, name: impl Into<String>) -> Self {
-        self.stream = name.into();
+        self.config.stream = name.into();
         self
     }
 
@@ -71,13 +77,31 @@ impl Builder {
 
     /// When an append counts as done; [`SyncMode::Always`] unless given.
     pub fn sync(mut self, mode: SyncMode) -> Self {
-        self.options.sync = mode;
+        self.config.fsync = mode;
+        self
+    }
+
+    /// What the log keeps; everything unless given. Whoever has it open for writing trims the rest.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.config.retention = retention;
+        self
+    }
+
+    /// What an append may hold at most.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// How long an event id is remembered; 24 hours unless given.
+    pub fn idempotency_window(mut self, window: Duration) -> Self {
+        self.config.idempotency_window = window;
         self
     }
 
     /// How long to wait for another process that has the log open for writing; 5 s unless given.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
-        self.options.lock_wait = wait;
+        self.config.lock_wait = wait;
         self
     }
 
@@ -90,11 +114,20 @@ impl Builder {
 
     /// Opens the log. For writing, directory and stream are created where they are missing.
     pub async fn open(self) -> Result<Recount, OpenError> {
-        let LogUrl::Disk(dir) = self.url.parse::<LogUrl>()?;
+        let LogUrl::Disk(dir) = self.url?;
+        let stream = &self.config.stream;
+        let options = DiskOptions {
+            sync: self.config.fsync,
+            limits: self.config.limits,
+            idempotency_window: self.config.idempotency_window,
+            retention: self.config.retention,
+            lock_wait: self.config.lock_wait,
+            ..DiskOptions::default()
+        };
         let log = if self.read_only {
-            DiskLog::open_read_only(dir, &self.stream, self.options).await?
+            DiskLog::open_read_only(dir, stream, options).await?
         } else {
-            DiskLog::open(dir, &self.stream, self.options).await?
+            DiskLog::open(dir, stream, options).await?
         };
         let recovery = log.recovery().map(ToString::to_string);
         Ok(Recount::opened(Arc::new(log), self.upcasters, recovery))

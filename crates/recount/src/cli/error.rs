@@ -5,7 +5,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use recount::{AppendError, InvalidEvent, OpenError, ReadError};
+use recount::{AppendError, InvalidEvent, OpenError, ReadError, TrimError};
 use recount_disk::OpenError as DiskError;
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
@@ -116,6 +116,12 @@ impl From<AppendError> for Failure {
             | AppendError::TooManyBytes { .. } => Self::usage(message),
             _ => Self::new(message),
         }
+    }
+}
+
+impl From<TrimError> for Failure {
+    fn from(error: TrimError) -> Self {
+        Self::new(error.to_string())
     }
 }
 

@@ -1,11 +1,12 @@
 //! `recount events`
 
-use recount::{Events, Recount, json};
+use recount::{Events, Query, Recorded, Recount, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::error::Result;
 use super::line::Lines;
 use super::numbers::from_1;
-use super::output::Output;
+use super::output::{Output, one_line, pad};
 use super::select::SelectArgs;
 use super::settings::Settings;
 
@@ -31,8 +32,12 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Show what is stored: each entry's fields, in no other version than their own
+    #[arg(long)]
+    raw: bool,
+
     /// Print only how many there are
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "raw"])]
     count: bool,
 }
 
@@ -42,10 +47,14 @@ Examples:
   recount events --since 1h --type error.occurred --type tool.returned
   recount events --reverse --limit 20
   recount events --user ada --since 2026-01-02 --count
-  recount events --start 1526919030474-0 --end + --json | jq .data";
+  recount events --start 1526919030474-0 --end + --json | jq .data
+  recount events --session s1 --limit 1 --raw";
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
-    let log = settings.open_read_only().await?;
+    let mut log = settings.open_read_only().await?;
+    if args.raw {
+        log = log.raw();
+    }
     let mut events = select(&log, args.select, args.reverse).await?;
     if let Some(limit) = args.limit {
         events = events.limit(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -59,8 +68,12 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         count += page.len();
         lines.widen(&page);
         for recorded in page.iter().filter(|_| !args.count) {
-            if args.json {
+            if args.json && args.raw {
+                output.line(json::stored_line(recorded))?;
+            } else if args.json {
                 output.line(json::line(recorded))?;
+            } else if args.raw {
+                print_fields(&mut output, recorded)?;
             } else {
                 output.line(lines.format(recorded))?;
             }
@@ -76,12 +89,32 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     Ok(())
 }
 
+/// An entry's id and its fields, one a line.
+fn print_fields(output: &mut Output, recorded: &Recorded) -> Result {
+    output.line(recorded.position)?;
+    let fields = recorded.fields();
+    let width = |name: &[u8]| String::from_utf8_lossy(name).width();
+    let widest = fields.iter().map(|(name, _)| width(name)).max();
+    for (name, value) in &fields {
+        let name = String::from_utf8_lossy(name);
+        let value = String::from_utf8_lossy(value);
+        let name = pad(&one_line(&name), widest.unwrap_or(0));
+        output.line(format_args!("  {name}  {}", one_line(&value)))?;
+    }
+    Ok(())
+}
+
 /// What is selected of `log` as it is now.
 pub(super) async fn select(log: &Recount, select: SelectArgs, reverse: bool) -> Result<Events> {
-    let last = log.log().tail().await?.get(0);
-    let mut query = select.query(last);
+    let mut query = now_and_before(log, select).await?;
     if reverse {
         query.range = query.range.backward();
     }
     Ok(log.events(query))
+}
+
+/// The query for what is selected and recorded so far.
+pub(super) async fn now_and_before(log: &Recount, select: SelectArgs) -> Result<Query> {
+    let last = log.log().tail().await?.get(0);
+    Ok(select.query(last))
 }

@@ -1,29 +1,124 @@
-//! `recount help`
+//! `recount help`, and what else is known about the parser.
 
-use clap::CommandFactory as _;
+use clap::{ColorChoice, CommandFactory as _};
 
 use super::error::{Failure, Result};
-use super::output::Output;
 
 /// Print this help, or that of a command
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The command
-    command: Option<String>,
+    command: Vec<String>,
 }
 
-pub(super) fn run(args: &Args) -> Result {
-    let mut top = super::Cli::command();
-    top.build();
-    let command = match &args.command {
-        None => &mut top,
-        Some(name) => top.find_subcommand_mut(name).ok_or_else(|| {
-            Failure::usage(format!("there is no command {name:?}"))
-                .hint("recount --help lists the commands")
-        })?,
-    };
-    let text = command.render_long_help();
-    let mut output = Output::new();
-    output.line(text.to_string().trim_end())?;
-    output.flush()
+const EXAMPLES: &str = "\
+Examples:
+  recount help
+  recount help events";
+
+pub(super) fn run(args: Args) -> Result {
+    // The parser answers as it does to --help, suggestions for a mistyped command included.
+    let line = ["recount".to_owned()].into_iter().chain(args.command);
+    let line = line.chain(["--help".to_owned()]);
+    match parser().try_get_matches_from(line) {
+        Err(help) if !help.use_stderr() => help.print().map_err(|error| Failure::output(&error)),
+        Err(error) => error.exit(),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The parser. Its own words, too, are coloured as --color says.
+pub(super) fn parser() -> clap::Command {
+    super::Cli::command().color(color(std::env::args().skip(1)))
+}
+
+/// What --color says, looked for before anything is parsed.
+fn color(args: impl Iterator<Item = String>) -> ColorChoice {
+    let mut choice = ColorChoice::Auto;
+    let mut args = args.take_while(|arg| arg != "--");
+    while let Some(arg) = args.next() {
+        let when = match arg.strip_prefix("--color") {
+            Some("") => args.next(),
+            Some(when) => when.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        choice = match when.as_deref() {
+            Some("always") => ColorChoice::Always,
+            Some("never") => ColorChoice::Never,
+            Some("auto") => ColorChoice::Auto,
+            _ => choice,
+        };
+    }
+    choice
+}
+
+/// A part of what stands at the end of a command's help: a title, and the lines below it.
+pub(super) struct Section {
+    /// Such as `Examples`.
+    pub(super) title: String,
+    pub(super) lines: Vec<String>,
+}
+
+/// The parts at the end of a command's help, their lines without the indentation.
+pub(super) fn sections(command: &clap::Command) -> Vec<Section> {
+    let text = command.get_after_help().map(ToString::to_string);
+    let mut sections: Vec<Section> = Vec::new();
+    for line in text.unwrap_or_default().lines() {
+        match (line.strip_prefix("  "), line.strip_suffix(':')) {
+            (None, Some(title)) => sections.push(Section {
+                title: title.to_owned(),
+                lines: Vec::new(),
+            }),
+            (indented, _) => {
+                let line = indented.unwrap_or(line);
+                if let Some(section) = sections.last_mut() {
+                    section.lines.push(line.to_owned());
+                }
+            }
+        }
+    }
+    for section in &mut sections {
+        while section.lines.last().is_some_and(String::is_empty) {
+            section.lines.pop();
+        }
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_colour_of_help_is_found_wherever_it_stands() {
+        for (line, expected) in [
+            ("events --help", ColorChoice::Auto),
+            ("--color never --help", ColorChoice::Never),
+            ("events --help --color=always", ColorChoice::Always),
+            ("--color sometimes --help", ColorChoice::Auto),
+            ("events -- --color never", ColorChoice::Auto),
+        ] {
+            let args = line.split(' ').map(str::to_owned);
+            assert_eq!(color(args), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_help_is_taken_apart() {
+        let command =
+            clap::Command::new("x").after_help("One:\n  a \\\n      b\n\nTwo:\n  0  done");
+        let told: Vec<_> = sections(&command)
+            .into_iter()
+            .map(|section| (section.title, section.lines))
+            .collect();
+        let lines = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect();
+        assert_eq!(
+            told,
+            [
+                ("One".to_owned(), lines(&["a \\", "    b"])),
+                ("Two".to_owned(), lines(&["0  done"])),
+            ]
+        );
+    }
 }

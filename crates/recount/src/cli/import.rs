@@ -24,7 +24,7 @@ use self::summary::Summary;
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
 use super::output::{Output, count};
-use super::settings::{Settings, WriteArgs, is_no_stream, warn};
+use super::settings::{BatchArgs, Settings, WriteArgs, is_no_stream, warn};
 
 /// How many of the things that were skipped are told one by one.
 const WARNINGS_MAX: u64 = 5;
@@ -70,6 +70,9 @@ pub(super) struct Args {
     json: bool,
 
     #[command(flatten)]
+    pub(super) batch: BatchArgs,
+
+    #[command(flatten)]
     pub(super) write: WriteArgs,
 }
 
@@ -91,6 +94,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     let mut items = source.start(Options {
         synthetic_start: args.start.timestamp(),
         skip_invalid: args.skip_invalid,
+        limits: settings.config().limits,
     });
     // Looked at before the log is opened, which may create it.
     let mut arrived = interrupt.unless(async { Ok(items.recv().await) }).await?;
@@ -106,7 +110,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
         None => Held::nothing(),
     };
     let target = log.as_ref().filter(|_| !args.dry_run);
-    let mut publisher = Publisher::new(target, held, args.new_ids);
+    let mut publisher = Publisher::new(target, held, args.new_ids, settings);
 
     let mut summary = Summary::default();
     let mut stopped = None;

@@ -4,13 +4,13 @@ use recount::{EntryId, LogInfo, PartitionInfo, SyncMode, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::error::Result;
-use super::output::{Output, thousands};
+use super::output::{Output, terminal_width, thousands, wrapped};
 use super::settings::Settings;
 
 /// Show what the log holds, and what publishing from here would promise
 ///
 /// The mode in which another process writes is not recorded anywhere: what is shown of durability is
-/// what RECOUNT_FSYNC, or the default, would give a command that publishes.
+/// what the setting fsync would give a command that publishes from here.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -36,12 +36,28 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
         ))?;
     } else {
         let rows = rows(&info, &streams);
-        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        for (name, value) in rows {
-            output.line(format_args!("{name:width$}  {value}"))?;
+        for line in table(&rows, terminal_width()) {
+            output.line(line)?;
         }
     }
     output.flush()
+}
+
+/// Names on the left, facts on the right, broken where the terminal ends.
+fn table(rows: &[(String, String)], terminal: Option<usize>) -> Vec<String> {
+    const FACT_WIDTH_MIN: usize = 20;
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let room = terminal.map_or(usize::MAX, |terminal| {
+        terminal.saturating_sub(width + 2).max(FACT_WIDTH_MIN)
+    });
+    let lines = rows.iter().flat_map(|(name, fact)| {
+        let facts = wrapped(fact, room).into_iter();
+        let names = std::iter::once(&**name).chain(std::iter::repeat(""));
+        names.zip(facts)
+    });
+    lines
+        .map(|(name, fact)| format!("{name:width$}  {fact}"))
+        .collect()
 }
 
 /// The facts by name, for people.
@@ -106,7 +122,10 @@ fn facts(info: &LogInfo) -> impl Iterator<Item = &(String, String)> {
 /// The same for programs.
 fn document(info: &LogInfo, streams: &[String], sync: SyncMode) -> Value {
     let details: Map<_, _> = facts(info)
-        .map(|(name, value)| (name.clone(), json!(value)))
+        .map(|(name, value)| match value.parse::<u64>() {
+            Ok(number) => (name.clone(), json!(number)),
+            Err(_) => (name.clone(), json!(value)),
+        })
         .collect();
     json!({
         "engine": info.engine,
@@ -173,6 +192,26 @@ fn span(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_fact_goes_on_under_itself() {
+        let rows = [
+            ("engine".to_owned(), "disk".to_owned()),
+            (
+                "it".to_owned(),
+                "survives a power failure, and more".to_owned(),
+            ),
+        ];
+        assert_eq!(
+            table(&rows, Some(34)),
+            [
+                "engine  disk",
+                "it      survives a power failure,",
+                "        and more"
+            ]
+        );
+        assert_eq!(table(&rows, None).len(), 2);
+    }
 
     #[test]
     fn sizes_and_spans_read_well() {

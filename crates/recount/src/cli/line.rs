@@ -29,11 +29,16 @@ pub(crate) struct Lines {
 
 /// The longest of the known types: `search.performed`.
 const TYPE_WIDTH: usize = 16;
-/// What is to be left for what happened.
-const TEXT_WIDTH_MIN: usize = 20;
+/// The columns that a narrow terminal does without, as they are numbered by then, and how much is to
+/// be left for what happened if each stays. The user is missed least: it is the session's. Then the
+/// entry id, then the session.
+const MISSED_LEAST: [(usize, usize); 3] = [(4, 20), (1, TEXT_WIDTH_MIN), (2, TEXT_WIDTH_MIN)];
+const TEXT_WIDTH_MIN: usize = 12;
 /// Where the date and the time of day stand in a printed timestamp.
 const DATE: Range<usize> = 0..10;
 const TIME: Range<usize> = 11..23;
+/// The length of a time of day without its milliseconds.
+const SECONDS: usize = 8;
 
 impl Lines {
     /// For standard output as it is.
@@ -93,23 +98,33 @@ impl Lines {
             (pad(&session, self.session_width), Style::new().cyan()),
             (pad(&user, self.user_width), Style::new()),
         ];
-        let room = |columns: &[(String, Style)]| {
-            let taken: usize = columns.iter().map(|(text, _)| text.width() + 1).sum();
-            self.width
-                .map_or(usize::MAX, |width| width.saturating_sub(taken))
+        let taken = |columns: &[(String, Style)]| -> usize {
+            columns.iter().map(|(text, _)| text.width() + 1).sum()
         };
-        // Of what a narrow terminal has no room for, the user is missed least: it is the session's.
-        if room(&columns) < TEXT_WIDTH_MIN {
-            columns.pop();
+        let width = self.width.unwrap_or(usize::MAX);
+        for (missed_least, text_width) in MISSED_LEAST {
+            if width < taken(&columns).saturating_add(text_width) {
+                columns.remove(missed_least);
+            }
         }
-        let text = one_line(&text);
-        let text = fit(&text, room(&columns));
+        if width < taken(&columns).saturating_add(TEXT_WIDTH_MIN)
+            && columns[0].0.len() == TIME.len()
+        {
+            columns[0].0.truncate(SECONDS);
+        }
+
         let mut line = head;
+        let mut left = width;
         for (column, style) in columns {
+            let column = match fit(column.trim_end(), left) {
+                Cow::Borrowed(_) => column,
+                Cow::Owned(cut) => cut,
+            };
             line.push_str(&self.styled(&column, style));
             line.push(' ');
+            left = left.saturating_sub(column.width() + 1);
         }
-        line.push_str(&text);
+        line.push_str(&fit(&one_line(&text), left));
         line.truncate(line.trim_end().len());
         line
     }
@@ -177,7 +192,6 @@ mod tests {
     use super::*;
 
     fn recorded(seq: u64, event_type: EventType, session: &str, data: &str) -> Recorded {
-            schema: recount::Schema::AsStored,
         let event = Event::builder(event_type, session)
             .id("e")
             .user("ada")
@@ -191,6 +205,7 @@ mod tests {
                 entry_id: EntryId::new(1_526_919_030_474, seq),
             },
             revision: 1,
+            schema: recount::Schema::AsStored,
             body: Body::Event(event),
         }
     }
@@ -237,6 +252,25 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_does_without_the_columns_that_are_missed_least() {
+        let hello = recorded(0, EventType::MessageAdded, "session-one", HELLO);
+        for (width, expected) in [
+            (
+                60,
+                r#"10:00:05.123 message.added    session-o… user: "Hello there…"#,
+            ),
+            (40, r#"10:00:05 message.added    user: "Hello …"#),
+            (20, "10:00:05 message.ad…"),
+            (5, "10:0…"),
+        ] {
+            let line = Lines::new(false, Some(width)).format(&hello);
+            let line = line.lines().last().unwrap();
+            assert_eq!(line, expected);
+            assert!(line.width() <= width);
+        }
+    }
+
+    #[test]
     fn colour_is_only_where_it_was_asked_for() {
         let line = recorded(0, EventType::ErrorOccurred, "s1", r#"{"message":"no"}"#);
         assert!(!Lines::new(false, None).format(&line).contains('\u{1b}'));
@@ -246,7 +280,6 @@ mod tests {
     #[test]
     fn what_is_no_event_says_why() {
         let line = Recorded {
-            schema: recount::Schema::AsStored,
             body: Body::Undecodable(Undecodable {
                 reason: "the field type is missing".into(),
                 fields: Vec::new(),

@@ -7,7 +7,10 @@
 #![allow(clippy::doc_markdown)]
 
 mod completions;
+mod config;
 mod demo;
+#[cfg(test)]
+mod docs;
 mod error;
 mod events;
 mod export;
@@ -17,21 +20,27 @@ mod info;
 mod input;
 mod interrupt;
 mod line;
+mod man;
 mod numbers;
 mod output;
 mod publish;
+mod replay;
 mod select;
 mod settings;
+mod state;
 mod stdin;
 mod tail;
+mod trim;
+#[cfg(test)]
+mod walk;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 
 use self::error::{Failure, Result};
 use self::interrupt::Interrupt;
-use self::settings::{GlobalArgs, Settings, WriteArgs};
+use self::settings::{GlobalArgs, OwnFlags, Settings, WriteArgs};
 
 /// The flight recorder and event-sourced memory of AI agents
 ///
@@ -52,7 +61,8 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  recount publish --type message.added --session s1 --data '{\"role\":\"user\",\"content\":\"Hello\"}'
+  recount publish --type message.added --session s1 \\
+      --data '{\"role\":\"user\",\"content\":\"Hello\"}'
   recount tail
   recount events --session s1
 
@@ -67,11 +77,16 @@ enum Command {
     Publish(publish::Args),
     Tail(tail::Args),
     Events(events::Args),
+    State(state::Args),
+    Replay(replay::Args),
     Info(info::Args),
+    Trim(trim::Args),
+    Config(config::Args),
     Export(export::Args),
     Import(import::Args),
     Demo(demo::Args),
     Completions(completions::Args),
+    Man(man::Args),
     Help(help::Args),
 }
 
@@ -81,6 +96,8 @@ impl Command {
         match self {
             Self::Publish(args) => Some(&mut args.write),
             Self::Import(args) => Some(&mut args.write),
+            Self::Replay(args) => Some(&mut args.write),
+            Self::Trim(args) => Some(&mut args.write),
             Self::Demo(args) => Some(&mut args.write),
             _ => None,
         }
@@ -88,19 +105,37 @@ impl Command {
 
     /// Whether the command ends by itself on Ctrl-C, to tell what it did so far.
     fn ends_itself(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Import(_))
+        matches!(self, Self::Publish(_) | Self::Import(_) | Self::Replay(_))
     }
 
-    /// Whether a variable of the environment concerns the command: the demo shows itself on a log
-    /// of its own, never on one that is in use.
-    fn heeds(&self, variable: &str) -> bool {
-        !matches!(self, Self::Demo(_)) || !matches!(variable, "RECOUNT_URL" | "RECOUNT_STREAM")
+    /// What its flags say about settings, but for those of writing.
+    fn own_flags(&mut self) -> OwnFlags {
+        let mut own = OwnFlags::default();
+        match self {
+            Self::Publish(args) => own.batch_size = args.batch.batch_size.take(),
+            Self::Import(args) => own.batch_size = args.batch.batch_size.take(),
+            Self::Replay(args) => own.batch_size = args.batch.batch_size.take(),
+            Self::Tail(args) => own.block = args.block.take(),
+            _ => {}
+        }
+        own
+    }
+
+    /// The settings that it takes from flags only: the demo shows itself on a log of its own, never
+    /// on one that is in use, and keeps all of it.
+    fn only_flags(&self) -> &'static [&'static str] {
+        match self {
+            Self::Demo(_) => &["url", "stream", "retention"],
+            _ => &[],
+        }
     }
 }
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = help::parser().get_matches();
+    let cli = Cli::from_arg_matches(&matches);
+    let cli = cli.unwrap_or_else(|error| error.format(&mut help::parser()).exit());
     match start(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -132,21 +167,38 @@ async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
         (None, None) => None,
         (None, Some(_)) => {
             return Err(Failure::usage(
-                "--fsync is about writing: it goes with publish, import and demo",
+                "--fsync is about writing: it goes with publish, import, replay, trim and demo",
             ));
         }
     };
-    let variable = |name: &str| std::env::var(name).ok().filter(|_| cli.command.heeds(name));
-    let settings = Settings::resolve(cli.global, fsync, variable)?;
+    // What is about recount itself works whatever the settings are.
+    match cli.command {
+        Command::Completions(args) => return completions::run(&args),
+        Command::Man(args) => return man::run(&args),
+        Command::Help(args) => return help::run(args),
+        Command::Config(ref args) if args.example => return config::print_example(),
+        _ => {}
+    }
+    let own = OwnFlags {
+        fsync,
+        ..cli.command.own_flags()
+    };
+    let only_flags = cli.command.only_flags();
+    let settings = Settings::read(cli.global, own, only_flags, |name| std::env::var_os(name))?;
     match cli.command {
         Command::Publish(args) => publish::run(args, &settings, interrupt).await,
         Command::Tail(args) => tail::run(args, &settings).await,
         Command::Events(args) => events::run(args, &settings).await,
+        Command::State(args) => state::run(&args, &settings).await,
+        Command::Replay(args) => replay::run(args, &settings, interrupt).await,
         Command::Info(args) => info::run(&args, &settings).await,
+        Command::Trim(args) => trim::run(args, &settings).await,
+        Command::Config(args) => config::run(&args, &settings),
         Command::Export(args) => export::run(args, &settings).await,
         Command::Import(args) => import::run(args, &settings, interrupt).await,
         Command::Demo(args) => demo::run(args, &settings).await,
-        Command::Completions(args) => completions::run(&args),
-        Command::Help(args) => help::run(&args),
+        Command::Completions(_) | Command::Man(_) | Command::Help(_) => {
+            unreachable!("they ran before the settings were read")
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Standard output, and how text is made fit for a terminal.
 
 use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::fmt::{Display, Write as _};
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
@@ -61,6 +62,40 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
 fn obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether colours are wanted where nobody forced or forbade them by a flag: on a terminal that can
+/// show them, unless the variables that many programs heed say otherwise.
+pub(crate) fn wants_color(terminal: bool, variable: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    let is = |name: &str, wanted: fn(&OsStr) -> bool| {
+        variable(name).is_some_and(|value| !value.is_empty() && wanted(&value))
+    };
+    if is("NO_COLOR", |_| true) {
+        return false;
+    }
+    if is("CLICOLOR_FORCE", |value| value != "0") {
+        return true;
+    }
+    terminal && !is("TERM", |value| value == "dumb") && !is("CLICOLOR", |value| value == "0")
+}
+
+/// `text` in lines of at most `width` columns, broken at spaces. A longer word stands whole, alone.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    for line in &mut lines {
+        line.truncate(line.trim_end().len());
+    }
+    lines
 }
 
 /// `text` in at most `width` columns, cut with an ellipsis.
@@ -136,6 +171,34 @@ mod tests {
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(fit("x", 0), "");
         assert_eq!(pad("日", 4), "日  ");
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("much-too-long a b", 3), ["much-too-long", "a b"]);
+        assert_eq!(wrapped("日本 語", 5), ["日本", "語"]);
+        assert_eq!(wrapped("id  time", 4), ["id", "time"]);
+        assert_eq!(wrapped("", 5), [""]);
+    }
+
+    #[test]
+    fn colours_follow_the_terminal_and_the_usual_variables() {
+        let wants = |terminal, variables: &[(&str, &str)]| {
+            wants_color(terminal, &|name| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| value.into())
+            })
+        };
+        assert!(wants(true, &[]));
+        assert!(!wants(false, &[]));
+        assert!(!wants(true, &[("NO_COLOR", "1")]));
+        assert!(wants(true, &[("NO_COLOR", "")]));
+        assert!(!wants(true, &[("TERM", "dumb")]));
+        assert!(!wants(true, &[("CLICOLOR", "0")]));
+        assert!(wants(false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!wants(false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!wants(true, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
     }
 
     #[test]

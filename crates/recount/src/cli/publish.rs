@@ -14,7 +14,7 @@ use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
 use super::numbers::{from_0, from_1};
 use super::output::quoted;
-use super::settings::{Settings, WriteArgs};
+use super::settings::{BatchArgs, Settings, WriteArgs};
 use super::stdin;
 
 /// Record events: one from flags, or NDJSON from standard input
@@ -69,8 +69,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "JSON", requires = "event_type")]
     data: Option<String>,
 
-    /// Append all of the input or nothing: as one batch of up to 10,000 events, refused whole if
-    /// one conflicts
+    /// Append all of the input or nothing: as one batch of up to 10,000 events, or what
+    /// limits.batch_events says, refused whole if one conflicts
     #[arg(long)]
     strict: bool,
 
@@ -87,6 +87,9 @@ pub(super) struct Args {
     json: bool,
 
     #[command(flatten)]
+    pub(super) batch: BatchArgs,
+
+    #[command(flatten)]
     pub(super) write: WriteArgs,
 }
 
@@ -96,12 +99,7 @@ Examples:
       --data '{\"role\":\"user\",\"content\":\"Hello\"}'
   recount publish --type session.ended --session s1 --expect-revision 12
   my-agent --log-json | recount publish --quiet
-  echo '{\"id\":\"e1\",\"type\":\"tool.called\",\"session_id\":\"s1\"}' | recount publish --json";
-
-/// Events of one batch at most, and their bytes: enough to make a sync cheap, few enough to answer
-/// soon.
-const BATCH_EVENTS: usize = 1_000;
-const BATCH_BYTES: usize = 8 << 20;
+  echo '{\"id\":\"e1\",\"type\":\"note\",\"session_id\":\"s1\"}' | recount publish --json";
 
 pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrupt) -> Result {
     let conditions = Batch {
@@ -111,7 +109,8 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     };
     let whole = args.strict || args.expect_revision.is_some();
     let (json, skip_invalid) = (args.json, args.skip_invalid);
-    let single = args.event()?;
+    let limits = settings.config().limits;
+    let single = args.event(&limits)?;
     if single.is_some() && stdin::holds_data() {
         return Err(Failure::usage(
             "the flags describe one event, but there is something on standard input, which is not read then",
@@ -135,7 +134,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
             .await
     } else {
         invite(settings);
-        let mut input = Input::new(skip_invalid, whole, interrupt);
+        let mut input = Input::new(limits, skip_invalid, whole, interrupt);
         let result = if whole {
             publisher.append_whole(&mut input, conditions).await
         } else {
@@ -164,7 +163,7 @@ fn invite(settings: &Settings) {
 
 impl Args {
     /// The event that the flags describe, if they do.
-    fn event(self) -> Result<Option<Event>> {
+    fn event(self, limits: &Limits) -> Result<Option<Event>> {
         let (Some(event_type), Some(session)) = (self.event_type, self.session) else {
             return Ok(None);
         };
@@ -196,7 +195,7 @@ impl Args {
             event = event.data(data);
         }
         let event = event.build()?;
-        event.validate(&Limits::default())?;
+        event.validate(limits)?;
         Ok(Some(event))
     }
 }
@@ -212,12 +211,14 @@ struct Publisher<'a> {
 impl Publisher<'_> {
     /// Appends what arrives as it arrives, up to the first bad line.
     async fn append_stream(&mut self, input: &mut Input) -> Result {
+        let events_max = self.settings.config().batch_size;
+        let bytes_max = self.settings.batch_bytes();
         loop {
             let mut events = Vec::new();
             let mut bytes = 0;
             // The first event is waited for; what has arrived by then goes along.
             let stopped = loop {
-                if events.len() == BATCH_EVENTS || bytes >= BATCH_BYTES {
+                if events.len() == events_max || bytes > bytes_max {
                     break None;
                 }
                 match input.next(!events.is_empty()).await {
@@ -243,7 +244,7 @@ impl Publisher<'_> {
 
     /// Appends all of the input at once.
     async fn append_whole(&mut self, input: &mut Input, conditions: Batch) -> Result {
-        let events_max = Limits::default().batch_events_max;
+        let events_max = self.settings.config().limits.batch_events_max;
         let mut events = Vec::new();
         while let Some(event) = input.next(false).await? {
             if events.len() == events_max {

@@ -1,20 +1,26 @@
-//! What holds for every command: flags over environment over defaults.
+//! What holds for every command: flags over environment over `recount.toml` over defaults.
 
+mod file;
+mod report;
+
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use recount::{DEFAULT_STREAM, LogUrl, OpenError, Recount, SyncMode};
+use recount::config::{ConfigFile, Resolved, Sources};
+use recount::{Config, LogUrl, OpenError, Recount, SyncMode};
 
 use super::error::{Failure, Result};
-use super::output::quoted;
+use super::output::{quoted, wants_color};
 
-const DEFAULT_URL: &str = "disk:recount-data";
-
-/// How long another writer is waited for without a word, and how long after that.
+/// How long another writer is waited for without a word.
 const SILENT_WAIT: Duration = Duration::from_secs(1);
-const FURTHER_WAIT: Duration = Duration::from_secs(4);
+
+/// Bytes after which a batch is appended: enough to make a sync cheap, few enough to answer soon.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// The flags that may stand before or after any command, as they were given.
 #[derive(clap::Args)]
@@ -27,6 +33,10 @@ pub(crate) struct GlobalArgs {
     /// The stream's name [env: RECOUNT_STREAM] [default: memory:events]
     #[arg(long, global = true, value_name = "NAME")]
     stream: Option<String>,
+
+    /// Read settings from this file [env: RECOUNT_CONFIG] [default: recount.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
 
     /// Leave out everything but results and errors
     #[arg(long, short, global = true)]
@@ -52,6 +62,22 @@ pub(crate) struct WriteArgs {
     pub(crate) fsync: Option<SyncMode>,
 }
 
+/// The flag of commands that append many events.
+#[derive(clap::Args)]
+pub(crate) struct BatchArgs {
+    /// Events appended at once at most [env: RECOUNT_BATCH_SIZE] [default: 4096]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) batch_size: Option<String>,
+}
+
+/// What a command's own flags say about settings.
+#[derive(Default)]
+pub(crate) struct OwnFlags {
+    pub(crate) fsync: Option<SyncMode>,
+    pub(crate) batch_size: Option<String>,
+    pub(crate) block: Option<String>,
+}
+
 /// `auto`, `always` or `never`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum When {
@@ -63,67 +89,114 @@ enum When {
 /// What is in force.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    url: LogUrl,
-    stream: String,
+    resolved: Resolved,
+    /// The file that was read, if there is one.
+    file: Option<PathBuf>,
     /// The flags that name this log, as a shell reads them; what stands in the environment stays
     /// there.
     flags: String,
-    sync: SyncMode,
     quiet: bool,
     color: bool,
 }
 
 impl Settings {
-    /// Settles what the flags leave open. An empty variable counts as unset.
-    pub(crate) fn resolve(
+    /// Reads what the flags, the variables and the file say. An empty variable counts as unset.
+    /// What `only_flags` names is taken from flags only.
+    pub(crate) fn read(
         args: GlobalArgs,
-        fsync: Option<SyncMode>,
-        variable: impl Fn(&str) -> Option<String>,
+        own: OwnFlags,
+        only_flags: &[&str],
+        variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self> {
-        let variable = |name| variable(name).filter(|value| !value.is_empty());
+        let named = variable("RECOUNT_CONFIG").filter(|value| !value.is_empty());
+        let file = match (&args.config, named) {
+            (Some(path), _) => Some(file::named("--config", path)?),
+            (None, Some(path)) => Some(file::named("RECOUNT_CONFIG", Path::new(&path))?),
+            (None, None) => file::of_this_folder()?,
+        };
+        Self::resolve(args, own, only_flags, &variable, file.as_ref())
+    }
+
+    fn resolve(
+        args: GlobalArgs,
+        own: OwnFlags,
+        only_flags: &[&str],
+        variable: &dyn Fn(&str) -> Option<OsString>,
+        file: Option<&ConfigFile>,
+    ) -> Result<Self> {
         let mut flags = String::new();
-        for (flag, value) in [("--url", &args.url), ("--stream", &args.stream)] {
+        let config = args.config.as_ref().map(|path| path.display().to_string());
+        for (flag, value) in [
+            ("--config", &config),
+            ("--url", &args.url),
+            ("--stream", &args.stream),
+        ] {
             if let Some(value) = value {
                 flags = format!("{flags} {flag} {}", quoted(value));
             }
         }
-        let url = match (args.url, variable("RECOUNT_URL")) {
-            (Some(url), _) => parse("--url", &url)?,
-            (None, Some(url)) => parse("RECOUNT_URL", &url)?,
-            (None, None) => parse("the default", DEFAULT_URL)?,
+        let given = [
+            ("url", "--url", args.url),
+            ("stream", "--stream", args.stream),
+            ("fsync", "--fsync", own.fsync.map(|mode| mode.to_string())),
+            ("batch_size", "--batch-size", own.batch_size),
+            ("block_timeout", "--block", own.block),
+        ];
+        let sources = Sources {
+            flags: given
+                .into_iter()
+                .filter_map(|(key, flag, value)| Some((key, flag, value?)))
+                .collect(),
+            variable,
+            file,
+            only_flags,
         };
-        let stream = args
-            .stream
-            .or_else(|| variable("RECOUNT_STREAM"))
-            .unwrap_or_else(|| DEFAULT_STREAM.to_owned());
-        let sync = match (fsync, variable("RECOUNT_FSYNC")) {
-            (Some(mode), _) => mode,
-            (None, Some(mode)) => parse("RECOUNT_FSYNC", &mode)?,
-            (None, None) => SyncMode::Always,
-        };
+        let resolved = sources
+            .resolve()
+            .map_err(|errors| report::failure(&errors))?;
         let color = match args.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => variable("NO_COLOR").is_none() && io::stdout().is_terminal(),
+            When::Auto => wants_color(io::stdout().is_terminal(), variable),
         };
         Ok(Self {
-            url,
-            stream,
+            resolved,
+            file: file.map(|file| file.path().to_owned()),
             flags,
-            sync,
             quiet: args.quiet,
             color,
         })
     }
 
+    /// All settings, and where each comes from.
+    pub(crate) fn resolved(&self) -> &Resolved {
+        &self.resolved
+    }
+
+    /// The settings.
+    pub(crate) fn config(&self) -> &Config {
+        &self.resolved.config
+    }
+
+    /// The file that was read, if there is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Bytes after which a batch is appended. One more event keeps it within the limit.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        let limits = self.config().limits;
+        BATCH_BYTES.min(limits.batch_bytes_max - limits.event_bytes_max)
+    }
+
     /// Where the log is.
     pub(crate) fn url(&self) -> &LogUrl {
-        &self.url
+        &self.config().url
     }
 
     /// The stream's name.
     pub(crate) fn stream(&self) -> &str {
-        &self.stream
+        &self.config().stream
     }
 
     /// The command line `recount {rest}` for the same log, to be shown.
@@ -133,16 +206,15 @@ impl Settings {
 
     /// When published events are synced.
     pub(crate) fn sync(&self) -> SyncMode {
-        self.sync
+        self.config().fsync
     }
 
     /// The same settings for another log.
     pub(crate) fn elsewhere(&self, url: LogUrl, stream: String) -> Self {
-        Self {
-            url,
-            stream,
-            ..self.clone()
-        }
+        let mut settings = self.clone();
+        settings.resolved.config.url = url;
+        settings.resolved.config.stream = stream;
+        settings
     }
 
     /// Whether standard output is to be coloured.
@@ -165,12 +237,16 @@ impl Settings {
     /// Opens the log for writing, creating what is missing.
     pub(crate) async fn open(&self) -> Result<Recount> {
         let opening = |wait| self.builder().lock_wait(wait).open();
-        let log = match opening(SILENT_WAIT).await {
-            Err(OpenError::Disk(recount_disk::OpenError::Locked { path, pid })) => {
+        let wait = self.config().lock_wait;
+        let silent = wait.min(SILENT_WAIT);
+        let log = match opening(silent).await {
+            Err(OpenError::Disk(recount_disk::OpenError::Locked { path, pid }))
+                if silent < wait =>
+            {
                 self.note(format_args!(
                     "waiting for process {pid}, which is writing {path}"
                 ));
-                opening(FURTHER_WAIT).await?
+                opening(wait.saturating_sub(silent)).await?
             }
             opened => opened?,
         };
@@ -197,17 +273,14 @@ impl Settings {
     }
 
     fn builder(&self) -> recount::Builder {
-        Recount::builder()
-            .url(self.url.to_string())
-            .stream(self.stream())
-            .sync(self.sync)
+        Recount::builder().config(self.config().clone())
     }
 
     /// Names the engine in force, and what opening it brought to light.
     fn announced(&self, log: Recount, how: &str) -> Recount {
         self.note(format_args!(
             "{}, stream {}, {how}",
-            self.url,
+            self.url(),
             self.stream()
         ));
         if let Some(recovery) = log.recovery() {
@@ -217,7 +290,7 @@ impl Settings {
     }
 
     fn sync_words(&self) -> String {
-        match self.sync {
+        match self.sync() {
             SyncMode::Always => "synced".to_owned(),
             SyncMode::Os => "written, synced by the system".to_owned(),
             SyncMode::Interval(every) => format!("written, synced every {every:?}"),
@@ -230,10 +303,10 @@ impl Settings {
         if !missing {
             return failure;
         }
-        match self.url.streams().unwrap_or_default().as_slice() {
+        match self.url().streams().unwrap_or_default().as_slice() {
             [] => failure.hint(format!(
                 "nothing is recorded in {} yet: {} or {} begins",
-                self.url,
+                self.url(),
                 self.command("publish"),
                 self.command("import FILE")
             )),
@@ -257,83 +330,5 @@ pub(crate) fn warn(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "warning: {text}");
 }
 
-fn parse<T: std::str::FromStr<Err: fmt::Display>>(source: &str, text: &str) -> Result<T> {
-    text.parse()
-        .map_err(|error| Failure::usage(format!("{source}: {error}")))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn args() -> GlobalArgs {
-        GlobalArgs {
-            url: None,
-            stream: None,
-            quiet: false,
-            color: When::Auto,
-        }
-    }
-
-    fn resolve(args: GlobalArgs, variables: &[(&str, &str)]) -> Result<Settings> {
-        Settings::resolve(args, None, |name| {
-            let found = variables.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    #[test]
-    fn flags_win_over_variables_and_empty_ones_count_as_unset() {
-        let variables = [("RECOUNT_URL", "disk:a"), ("RECOUNT_STREAM", "s")];
-        let settings = resolve(args(), &variables).unwrap();
-        assert_eq!(settings.url.to_string(), "disk:a");
-        assert_eq!(settings.stream(), "s");
-        assert_eq!(settings.command("info"), "recount info");
-
-        let flags = GlobalArgs {
-            url: Some("disk:b c".into()),
-            ..args()
-        };
-        let settings = resolve(flags, &variables).unwrap();
-        assert_eq!(settings.url.to_string(), "disk:b c");
-        assert_eq!(settings.command("info"), "recount info --url 'disk:b c'");
-
-        let empty = [
-            ("RECOUNT_URL", ""),
-            ("RECOUNT_STREAM", ""),
-            ("RECOUNT_FSYNC", ""),
-        ];
-        let settings = resolve(args(), &empty).unwrap();
-        assert_eq!(settings.url.to_string(), DEFAULT_URL);
-        assert_eq!(settings.stream(), DEFAULT_STREAM);
-        let own = settings.elsewhere(LogUrl::Disk("own".into()), "own".into());
-        assert_eq!(
-            (own.url.to_string(), own.stream()),
-            ("disk:own".into(), "own")
-        );
-        assert_eq!(settings.sync.to_string(), "always");
-    }
-
-    #[test]
-    fn a_bad_variable_is_named() {
-        for (name, value) in [("RECOUNT_URL", "redis://:pw@h"), ("RECOUNT_FSYNC", "often")] {
-            let Err(Failure::Reported { message, code, .. }) = resolve(args(), &[(name, value)])
-            else {
-                panic!("{name} was accepted");
-            };
-            assert!(message.starts_with(name), "{message}");
-            assert!(!message.contains("pw"), "{message}");
-            assert_eq!(code, 2);
-        }
-    }
-
-    #[test]
-    fn colours_can_be_forced_and_forbidden() {
-        let always = GlobalArgs {
-            color: When::Always,
-            ..args()
-        };
-        assert!(resolve(always, &[("NO_COLOR", "1")]).unwrap().color);
-        assert!(!resolve(args(), &[("NO_COLOR", "1")]).unwrap().color);
-    }
-}
+mod tests;

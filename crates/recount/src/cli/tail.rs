@@ -11,7 +11,7 @@ use super::settings::{Settings, is_no_stream};
 
 /// Show events live, as they are recorded
 ///
-/// Goes on until Ctrl-C. A stream that does not exist yet is created empty, so that tail can be
+/// Goes on until Ctrl-C, or until nothing came for as long as --block says. A stream that does not exist yet is created empty, so that tail can be
 /// started before whoever publishes.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,6 +31,11 @@ pub(super) struct Args {
     /// End after so many events
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = from_1::<u64>)]
     limit: Option<u64>,
+
+    /// End once no event came for so long: 500ms, 5s, 1h; or forever [env: RECOUNT_BLOCK_TIMEOUT]
+    /// [default: forever]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub(super) block: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -38,7 +43,8 @@ Examples:
   recount tail
   recount tail --from 10m --session s1
   recount tail --type error.occurred --json
-  recount tail --from - --limit 100";
+  recount tail --from - --limit 100
+  recount tail --from - --block 1s";
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let log = open(settings).await?;
@@ -50,7 +56,16 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0 {
         left -= 1;
-        let recorded = tail.next().await?;
+        let recorded = match settings.config().block_timeout {
+            None => tail.next().await?,
+            Some(timeout) => match tokio::time::timeout(timeout, tail.next()).await {
+                Ok(recorded) => recorded?,
+                Err(_) => {
+                    settings.note(format_args!("no event came for {timeout:?}: done"));
+                    break;
+                }
+            },
+        };
         if args.json {
             output.line(json::line(&recorded))?;
         } else {

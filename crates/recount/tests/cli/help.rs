@@ -1,6 +1,8 @@
 //! The reference manual is a snapshot of the real parser.
 
-use super::support::Sandbox;
+use std::fs;
+
+use super::support::{Run, Sandbox};
 
 #[test]
 fn help_of_every_command() {
@@ -13,18 +15,17 @@ fn help_of_every_command() {
     for command in commands {
         let help = sandbox.run(&[&command, "--help"]);
         assert_eq!(help.code, Some(0), "{command}");
-        assert!(help.stdout.contains("\nExamples:\n"), "{command}");
         insta::assert_snapshot!(format!("recount-{command}"), help.stdout);
     }
 }
 
-/// The names under "Commands:", without clap's own.
+/// The names under "Commands:".
 fn commands(help: &str) -> Vec<String> {
     let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     list.take_while(|line| !line.is_empty())
         // A description that goes on stands further in.
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
-        .filter(|name| !name.is_empty() && *name != "help")
+        .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect()
 }
@@ -41,8 +42,38 @@ fn the_help_command_says_the_same() {
     }
     assert_eq!(sandbox.run(&["help", "--help"]).code, Some(0));
     sandbox
-        .run(&["help", "nothing"])
-        .assert_refused(2, &["there is no command \"nothing\""]);
+        .run(&["help", "evnts"])
+        .assert_refused(2, &["evnts", "similar", "'events'"]);
+    sandbox.run(&[]).assert_refused(2, &["Usage: recount"]);
+}
+
+#[test]
+fn help_is_coloured_where_that_is_asked_for() {
+    let sandbox = Sandbox::new();
+    let coloured = |args: &[&str]| sandbox.run(args).stdout.contains('\u{1b}');
+    for args in [
+        &["events", "--help"][..],
+        &["help", "events"],
+        &["--color", "never", "help", "events"],
+    ] {
+        assert!(!coloured(args), "{args:?}");
+    }
+    assert!(coloured(&["--color", "always", "events", "--help"]));
+    assert!(coloured(&["help", "events", "--color=always"]));
+}
+
+#[test]
+fn what_is_about_recount_itself_works_whatever_the_settings_are() {
+    let sandbox = Sandbox::new();
+    for args in [&["help"][..], &["completions", "bash"], &["man"]] {
+        let mut command = sandbox.command(args);
+        let run: Run = command
+            .env("RECOUNT_URL", "nonsense")
+            .output()
+            .unwrap()
+            .into();
+        assert_eq!(run.code, Some(0), "{args:?}: {}", run.stderr);
+    }
 }
 
 #[test]
@@ -56,4 +87,42 @@ fn completions_name_the_commands() {
     sandbox
         .run(&["completions", "tcsh"])
         .assert_refused(2, &["bash", "fish", "zsh"]);
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["man", "--output", "share/man1"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let folder = sandbox.path().join("share/man1");
+    let mut expected = commands(&sandbox.run(&["--help"]).stdout);
+    expected = expected
+        .into_iter()
+        .map(|command| format!("recount-{command}.1"))
+        .collect();
+    expected.insert(0, "recount.1".to_owned());
+    let told: Vec<_> = expected
+        .iter()
+        .map(|name| format!("share/man1/{name}"))
+        .collect();
+    assert_eq!(run.stdout.lines().collect::<Vec<_>>(), told);
+    for name in expected {
+        let page = fs::read_to_string(folder.join(&name)).unwrap();
+        for part in [".TH ", "SYNOPSIS", "OPTIONS", "EXAMPLES", "EXIT STATUS"] {
+            assert!(page.contains(part), "no {part} in {name}");
+        }
+        assert!(page.contains("130  ended by Ctrl"), "{name}");
+    }
+
+    let top = fs::read_to_string(folder.join("recount.1")).unwrap();
+    assert_eq!(sandbox.run(&["man"]).stdout, top);
+    let events = fs::read_to_string(folder.join("recount-events.1")).unwrap();
+    assert_eq!(sandbox.run(&["man", "events"]).stdout, events);
+    sandbox
+        .run(&["man", "nothing"])
+        .assert_refused(2, &["there is no command \"nothing\""]);
+    fs::write(sandbox.path().join("file"), "").unwrap();
+    sandbox
+        .run(&["man", "--output", "file/man1"])
+        .assert_refused(1, &["writing file/man1: "]);
 }

@@ -1,12 +1,15 @@
 //! The binary as its users meet it. All tests are linked once.
 
 mod bad_input;
+mod config;
 mod demo;
 #[cfg(unix)]
 mod export;
+mod export_formats;
 mod follow;
 mod help;
 mod import;
 mod kill;
+mod pipes;
 mod session;
 mod support;

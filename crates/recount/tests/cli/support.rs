@@ -31,8 +31,11 @@ impl Sandbox {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for name in ["RECOUNT_URL", "RECOUNT_STREAM", "RECOUNT_FSYNC", "NO_COLOR"] {
-            command.env_remove(name);
+        command.env_remove("NO_COLOR");
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("RECOUNT_") {
+                command.env_remove(name);
+            }
         }
         command
     }

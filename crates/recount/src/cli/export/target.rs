@@ -1,13 +1,12 @@
 //! Where an export goes: a file that is replaced when it is whole, or what stands there already.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use crate::cli::error::{Failure, Result};
-use crate::cli::output::Output;
 
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -71,77 +70,109 @@ impl Target {
         }
     }
 
+    /// Whether it is a terminal.
+    pub(super) fn is_terminal(&self) -> bool {
+        matches!(self, Self::Stdout) && io::stdout().is_terminal()
+    }
+
     /// Opens it. Waits for the other end of a named pipe, on a thread where that holds up nothing.
     pub(super) async fn open(self) -> Result<Sink> {
         match self {
-            Self::Stdout => Ok(Sink::Stdout(Output::new())),
+            Self::Stdout => Ok(Sink {
+                to: To::Stdout(buffered(io::stdout())),
+                name: Name(None),
+            }),
             Self::Stream(path) => {
-                let name = path.clone();
+                let name = Name(Some(path.clone()));
                 let opening = move || OpenOptions::new().append(true).open(&path);
                 let opened = tokio::task::spawn_blocking(opening).await;
                 let opened = opened.unwrap_or_else(|error| Err(io::Error::other(error)));
-                match opened {
-                    Ok(file) => Ok(Sink::Stream {
-                        file: BufWriter::with_capacity(BUFFER_BYTES, file),
-                        named: name,
-                    }),
-                    Err(error) => Err(failed(&name, &error)),
-                }
+                let file = opened.map_err(|error| name.failed(&error))?;
+                Ok(Sink {
+                    to: To::Stream(buffered(file)),
+                    name,
+                })
             }
             Self::File {
                 named,
                 real,
                 permissions,
             } => {
-                let file = beside(&real, permissions).map_err(|error| failed(&named, &error))?;
-                Ok(Sink::File {
-                    file: BufWriter::with_capacity(BUFFER_BYTES, file),
-                    named,
-                    real,
+                let name = Name(Some(named));
+                let file = beside(&real, permissions).map_err(|error| name.failed(&error))?;
+                Ok(Sink {
+                    to: To::File(buffered(file), real),
+                    name,
                 })
             }
         }
     }
 }
 
-/// Takes the lines. Dropped before it is finished, it leaves no file behind.
-pub(super) enum Sink {
-    Stdout(Output),
-    Stream {
-        file: BufWriter<File>,
-        named: PathBuf,
-    },
-    File {
-        file: BufWriter<NamedTempFile>,
-        named: PathBuf,
-        real: PathBuf,
-    },
+/// Takes the bytes. Dropped before it is finished, it leaves no file behind.
+pub(super) struct Sink {
+    to: To,
+    name: Name,
+}
+
+enum To {
+    // Not locked: who writes a format may want to be sent between threads.
+    Stdout(BufWriter<io::Stdout>),
+    Stream(BufWriter<File>),
+    /// A temporary file, and where it is to stand.
+    File(BufWriter<NamedTempFile>, PathBuf),
 }
 
 impl Sink {
-    pub(super) fn line(&mut self, line: &str) -> Result {
-        match self {
-            Self::Stdout(output) => output.line(line),
-            Self::Stream { file, named } => {
-                writeln!(file, "{line}").map_err(|error| failed(named, &error))
-            }
-            Self::File { file, named, .. } => {
-                writeln!(file, "{line}").map_err(|error| failed(named, &error))
-            }
-        }
+    /// What errors are to call it.
+    pub(super) fn name(&self) -> Name {
+        self.name.clone()
     }
 
     pub(super) fn finish(self) -> Result {
-        match self {
-            Self::Stdout(mut output) => output.flush(),
-            Self::Stream { mut file, named } => {
-                file.flush().map_err(|error| failed(&named, &error))
-            }
-            Self::File { file, named, real } => {
-                keep(file, &real).map_err(|error| failed(&named, &error))
-            }
+        let finished = match self.to {
+            To::Stdout(mut stdout) => stdout.flush(),
+            To::Stream(mut file) => file.flush(),
+            To::File(file, real) => keep(file, &real),
+        };
+        finished.map_err(|error| self.name.failed(&error))
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match &mut self.to {
+            To::Stdout(stdout) => stdout,
+            To::Stream(file) => file,
+            To::File(file, _) => file,
         }
     }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer().flush()
+    }
+}
+
+/// The name of a target as it was given; none for standard output.
+#[derive(Clone)]
+pub(super) struct Name(Option<PathBuf>);
+
+impl Name {
+    /// That it could not be written.
+    pub(super) fn failed(&self, error: &io::Error) -> Failure {
+        match &self.0 {
+            Some(path) => failed(path, error),
+            None => Failure::output(error),
+        }
+    }
+}
+
+fn buffered<W: Write>(writer: W) -> BufWriter<W> {
+    BufWriter::with_capacity(BUFFER_BYTES, writer)
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {

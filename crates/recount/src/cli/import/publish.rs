@@ -10,15 +10,11 @@ use super::held::{Found, Held};
 use super::source::Record;
 use super::summary::Summary;
 use crate::cli::error::Result;
-use crate::cli::settings::warn;
+use crate::cli::settings::{Settings, warn};
 
-/// Events after which a batch is appended.
-const BATCH_EVENTS: usize = 4_096;
 /// How far ahead of this machine's clock an entry id may be and yet be kept: clocks differ, and
 /// time zones were mistaken, by less than a day.
 const AHEAD_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
-/// Bytes after which a batch is appended.
-const BATCH_BYTES: usize = 8 << 20;
 
 pub(super) struct Publisher<'a> {
     /// None in a dry run.
@@ -29,6 +25,9 @@ pub(super) struct Publisher<'a> {
     last: Option<EntryId>,
     batch: Batch,
     bytes: usize,
+    /// What a batch may have before it is appended.
+    events_max: usize,
+    bytes_max: usize,
 }
 
 /// What is appended next. Order is kept: one kind is appended before the other begins.
@@ -38,7 +37,7 @@ enum Batch {
 }
 
 impl<'a> Publisher<'a> {
-    pub fn new(log: Option<&'a Recount>, held: Held, new_ids: bool) -> Self {
+    pub fn new(log: Option<&'a Recount>, held: Held, new_ids: bool, settings: &Settings) -> Self {
         Self {
             log,
             last: held.last_id(),
@@ -46,6 +45,8 @@ impl<'a> Publisher<'a> {
             new_ids,
             batch: Batch::New(Vec::new()),
             bytes: 0,
+            events_max: settings.config().batch_size,
+            bytes_max: settings.batch_bytes(),
         }
     }
 
@@ -147,7 +148,7 @@ impl<'a> Publisher<'a> {
             Batch::New(events) => events.len(),
             Batch::WithIds(entries) => entries.len(),
         };
-        if events >= BATCH_EVENTS || self.bytes >= BATCH_BYTES {
+        if events >= self.events_max || self.bytes > self.bytes_max {
             self.flush(summary).await?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use recount::{EntryId, Event, Field, Position, Timestamp};
+use recount::{EntryId, Event, Field, Limits, Position, Timestamp};
 use tokio::sync::mpsc;
 
 use super::format::{Detected, Format, FormatArg, detect};
@@ -104,6 +104,7 @@ pub(super) struct Options {
     /// When the first run began that does not say so.
     pub synthetic_start: Timestamp,
     pub skip_invalid: bool,
+    pub limits: Limits,
 }
 
 /// How many bytes were read so far.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use recount::Event;
+use recount::{Event, Limits};
 use tokio::sync::mpsc;
 
 use super::ndjson::{self, BadLine, Parsed};
@@ -23,9 +23,14 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn new(skip_invalid: bool, whole: bool, interrupt: Interrupt) -> Self {
+    pub(super) fn new(
+        limits: Limits,
+        skip_invalid: bool,
+        whole: bool,
+        interrupt: Interrupt,
+    ) -> Self {
         Self {
-            arriving: ndjson::read(io::stdin()),
+            arriving: ndjson::read(io::stdin(), limits),
             arrived: VecDeque::new(),
             skip_invalid,
             whole,

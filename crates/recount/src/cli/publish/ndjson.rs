@@ -33,18 +33,22 @@ impl std::fmt::Display for BadLine {
     }
 }
 
-/// Bytes after which a line is refused rather than kept: no legal event is as long.
-const LINE_BYTES_MAX: usize = 8 << 20;
+/// Bytes after which a line is refused rather than kept: no legal event is as long, however much of
+/// it is escaped.
+fn line_bytes_max(limits: &Limits) -> usize {
+    8 * limits.event_bytes_max.max(1 << 20)
+}
 
 /// Reads `input` on a thread of its own, and hands over what arrived together. At most a few
 /// pieces are read ahead.
 pub(super) fn read(
     mut input: impl Read + Send + 'static,
+    limits: Limits,
 ) -> mpsc::Receiver<io::Result<Vec<Parsed>>> {
     const READ_BYTES: usize = 256 << 10;
     let (sender, receiver) = mpsc::channel(4);
     thread::spawn(move || {
-        let mut splitter = Splitter::new(LINE_BYTES_MAX);
+        let mut splitter = Splitter::new(line_bytes_max(&limits), limits);
         let mut bytes = vec![0; READ_BYTES];
         loop {
             let events = match input.read(&mut bytes) {
@@ -68,6 +72,7 @@ pub(super) fn read(
 /// Cuts bytes into lines and lines into events.
 struct Splitter {
     line_bytes_max: usize,
+    limits: Limits,
     /// The beginning of a line whose end has not arrived.
     partial: Vec<u8>,
     /// Whether the beginning of that line was thrown away because it is too long.
@@ -77,9 +82,10 @@ struct Splitter {
 }
 
 impl Splitter {
-    fn new(line_bytes_max: usize) -> Self {
+    fn new(line_bytes_max: usize, limits: Limits) -> Self {
         Self {
             line_bytes_max,
+            limits,
             partial: Vec::new(),
             overlong: false,
             lines: 0,
@@ -140,12 +146,12 @@ impl Splitter {
         if line.trim_ascii().is_empty() {
             return None;
         }
-        Some(parse(line).map_err(bad))
+        Some(parse(line, &self.limits).map_err(bad))
     }
 }
 
 /// The event of a line, or the column and the reason.
-fn parse(line: &[u8]) -> Result<Event, (usize, String)> {
+fn parse(line: &[u8], limits: &Limits) -> Result<Event, (usize, String)> {
     let invalid = |error: InvalidLine| (error.column(), error.to_string());
     let event = match Line::parse(line).map_err(invalid)?.body {
         LineBody::Event(event) => event.into_event(),
@@ -155,7 +161,7 @@ fn parse(line: &[u8]) -> Result<Event, (usize, String)> {
         }
     };
     let event = event.map_err(|error| (0, error.to_string()))?;
-    match event.validate(&Limits::default()) {
+    match event.validate(limits) {
         Ok(()) => Ok(event),
         Err(error) => Err((0, error.to_string())),
     }
@@ -166,6 +172,10 @@ mod tests {
     use super::*;
 
     const A: &str = r#"{"id":"a","type":"t","session_id":"s"}"#;
+
+    fn splitter(line_bytes_max: usize) -> Splitter {
+        Splitter::new(line_bytes_max, Limits::default())
+    }
 
     fn ids(parsed: &[Parsed]) -> Vec<String> {
         let told = parsed.iter().map(|line| match line {
@@ -183,7 +193,7 @@ mod tests {
             A.replace("\"a\"", "\"c\"")
         );
         for cut in 0..=input.len() {
-            let mut splitter = Splitter::new(1 << 20);
+            let mut splitter = splitter(1 << 20);
             let mut parsed = splitter.push(&input.as_bytes()[..cut]);
             parsed.extend(splitter.push(&input.as_bytes()[cut..]));
             parsed.extend(splitter.finish());
@@ -195,7 +205,7 @@ mod tests {
     #[test]
     fn a_bad_line_is_named_by_number_and_column_and_the_next_one_is_read() {
         let input = format!("{A}\n{{\"type\": nope}}\n[]\n{{\"type\":\"t\"}}\n{A}\n");
-        let parsed = Splitter::new(1 << 20).push(input.as_bytes());
+        let parsed = splitter(1 << 20).push(input.as_bytes());
         let told = ids(&parsed);
         assert_eq!(told[0], "a");
         assert!(
@@ -210,18 +220,18 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_passed_over_and_what_is_no_text_is_named() {
-        let marked = Splitter::new(1 << 20).push(format!("\u{feff}{A}\n").as_bytes());
+        let marked = splitter(1 << 20).push(format!("\u{feff}{A}\n").as_bytes());
         assert_eq!(ids(&marked), ["a"]);
         // Only at the beginning.
-        let inside = Splitter::new(1 << 20).push(format!("{A}\n\u{feff}{A}\n").as_bytes());
+        let inside = splitter(1 << 20).push(format!("{A}\n\u{feff}{A}\n").as_bytes());
         assert!(ids(&inside)[1].starts_with("line 2"));
-        let gzip = Splitter::new(1 << 20).push(b"\x1f\x8b\x08\0\n");
+        let gzip = splitter(1 << 20).push(b"\x1f\x8b\x08\0\n");
         assert!(ids(&gzip)[0].contains("gzip"));
     }
 
     #[test]
     fn an_overlong_line_is_refused_without_being_kept() {
-        let mut splitter = Splitter::new(64);
+        let mut splitter = splitter(64);
         let mut parsed = splitter.push(format!("{A}\n").as_bytes());
         for _ in 0..100 {
             parsed.extend(splitter.push(&[b'x'; 60]));
@@ -238,7 +248,8 @@ mod tests {
     fn an_event_over_the_limit_is_a_bad_line() {
         let data = "x".repeat(1 << 20);
         let line = format!(r#"{{"type":"t","session_id":"s","data":{{"x":"{data}"}}}}"#);
-        let parsed = Splitter::new(LINE_BYTES_MAX).push(format!("{line}\n").as_bytes());
+        let parsed =
+            splitter(line_bytes_max(&Limits::default())).push(format!("{line}\n").as_bytes());
         assert!(ids(&parsed)[0].contains("at most 1048576 are allowed"));
     }
 }

@@ -7,7 +7,7 @@ use recount::{EntryId, Event, Limits, Timestamp, TimestampSource, chat};
 use serde_json::{Map, Value};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-use super::Record;
+use super::{Options, Record};
 
 /// Why something cannot be recorded, and at which column of its line; 0 if that is not known.
 pub(super) struct Refused {
@@ -32,7 +32,7 @@ impl Refused {
 }
 
 /// An event in the shape of an export.
-pub(super) fn event_line(line: &[u8], number: u64) -> Result<Record, Refused> {
+pub(super) fn event_line(line: &[u8], number: u64, limits: &Limits) -> Result<Record, Refused> {
     let parsed = Line::parse(line).map_err(|error| Refused {
         column: error.column(),
         reason: error.to_string(),
@@ -51,7 +51,7 @@ pub(super) fn event_line(line: &[u8], number: u64) -> Result<Record, Refused> {
     if let (TimestampSource::Filled, Some(id)) = (event.timestamp_source, entry_id) {
         event.timestamp = Timestamp::saturating_from_millis(id.ms);
     }
-    checked(&event)?;
+    checked(&event, limits)?;
     Ok(Record::Event(event, parsed.position))
 }
 
@@ -70,31 +70,29 @@ fn made_up_id(line: &[u8], number: u64, entry_id: Option<EntryId>) -> String {
 }
 
 /// A chat run that is one line.
-pub(super) fn run_line(
-    line: &[u8],
-    index: u64,
-    synthetic_start: Timestamp,
-) -> Result<Vec<Event>, Refused> {
+pub(super) fn run_line(line: &[u8], index: u64, options: &Options) -> Result<Vec<Event>, Refused> {
     let run: Map<String, Value> =
         serde_json::from_slice(line).map_err(|error| Refused::json(&error))?;
-    run_object(run, index, synthetic_start)
+    run_object(run, index, options)
 }
 
 /// A chat run.
 pub(super) fn run_object(
     run: Map<String, Value>,
     index: u64,
-    synthetic_start: Timestamp,
+    options: &Options,
 ) -> Result<Vec<Event>, Refused> {
-    let events =
-        chat::events(run, index, synthetic_start).map_err(|error| Refused::whole(&error))?;
-    events.iter().try_for_each(checked)?;
+    let events = chat::events(run, index, options.synthetic_start)
+        .map_err(|error| Refused::whole(&error))?;
+    events
+        .iter()
+        .try_for_each(|event| checked(event, &options.limits))?;
     Ok(events)
 }
 
 /// Refuses here what would make the log refuse the whole batch.
-fn checked(event: &Event) -> Result<(), Refused> {
+fn checked(event: &Event, limits: &Limits) -> Result<(), Refused> {
     event
-        .validate(&Limits::default())
+        .validate(limits)
         .map_err(|error| Refused::whole(&error))
 }

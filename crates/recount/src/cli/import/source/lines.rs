@@ -15,7 +15,7 @@ pub(super) fn events(
         input,
         lines_before,
         chunks,
-        |line, number, chunks| match convert::event_line(line, number) {
+        |line, number, chunks| match convert::event_line(line, number, &chunks.options.limits) {
             Ok(record) => chunks.record(record),
             Err(refused) => refuse(chunks, None, number, refused),
         },
@@ -28,11 +28,11 @@ pub(super) fn runs(
     chunks: &mut Chunks,
 ) -> Result<(), Done> {
     let mut index = 0;
-    let start = chunks.options.synthetic_start;
+    let options = chunks.options;
     each(input, lines_before, chunks, |line, number, chunks| {
         let run = index;
         index += 1;
-        match convert::run_line(line, run, start) {
+        match convert::run_line(line, run, &options) {
             Ok(events) => events
                 .into_iter()
                 .try_for_each(|event| chunks.record(Record::Event(event, None))),

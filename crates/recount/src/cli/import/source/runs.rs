@@ -124,7 +124,7 @@ pub(super) fn objects(
 
 fn convert(value: Value, index: u64, chunks: &Chunks) -> Result<Vec<recount::Event>, Refused> {
     match value {
-        Value::Object(run) => convert::run_object(run, index, chunks.options.synthetic_start),
+        Value::Object(run) => convert::run_object(run, index, &chunks.options),
         _ => Err(Refused {
             reason: "it is not an object with `messages` or `traj`".to_owned(),
             column: 0,

@@ -1,0 +1,142 @@
+//! How far a replay is, and how long it goes on.
+
+use std::io::{self, IsTerminal as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use recount::{EntryId, Query, Recorded, Recount};
+
+use crate::cli::error::Result;
+use crate::cli::output::thousands;
+use crate::cli::settings::Settings;
+
+/// A bar on standard error; hidden where that is no terminal, or where the events themselves are to
+/// be looked at.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    /// When the first and the last event happened, and where they are.
+    span: Option<Span>,
+    events: u64,
+}
+
+struct Span {
+    happened_ms: (i64, i64),
+    ids: (EntryId, EntryId),
+}
+
+/// The parts that the bar is counted in.
+const PARTS: u64 = 10_000;
+
+impl Progress {
+    /// Of what `query` finds in `log`. `alone` where nothing is printed on standard output meanwhile.
+    pub(super) async fn new(
+        log: &Recount,
+        query: &Query,
+        alone: bool,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let shown = io::stderr().is_terminal() && (alone || !io::stdout().is_terminal());
+        if !shown || settings.quiet() {
+            return Ok(Self {
+                bar: ProgressBar::hidden(),
+                span: None,
+                events: 0,
+            });
+        }
+        let span = span(log, query).await?;
+        let (length, template) = match span {
+            Some(_) => (
+                Some(PARTS),
+                "{wide_bar} {percent} %, {msg} events, {elapsed}, about {eta} left",
+            ),
+            None => (None, "{spinner} {msg} events, {elapsed}"),
+        };
+        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+        let bar = match ProgressStyle::with_template(template) {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        };
+        Ok(Self {
+            bar: bar.with_message("0"),
+            span,
+            events: 0,
+        })
+    }
+
+    /// `count` more were delivered, up to `last`.
+    pub(super) fn reached(&mut self, last: &Recorded, count: usize) {
+        self.events += count as u64;
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_message(thousands(self.events));
+        match &self.span {
+            Some(span) => self.bar.set_position(span.part(last)),
+            None => self.bar.tick(),
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Span {
+    /// How much of the whole lies before `at`: by when it happened, which the pace goes by, or where
+    /// everything happened at once, by where it is.
+    fn part(&self, at: &Recorded) -> u64 {
+        let (first, last) = self.happened_ms;
+        let happened = at
+            .event()
+            .map_or(first, |event| event.timestamp.as_millis());
+        if last > first {
+            return share(happened.abs_diff(first), last.abs_diff(first));
+        }
+        let (first, last) = self.ids;
+        let at = at.position.entry_id;
+        match last.ms.checked_sub(first.ms) {
+            Some(0) | None => share(
+                at.seq.saturating_sub(first.seq),
+                last.seq - first.seq.min(last.seq),
+            ),
+            Some(span) => share(at.ms.saturating_sub(first.ms), span),
+        }
+    }
+}
+
+fn share(part: u64, whole: u64) -> u64 {
+    let parts = u128::from(part) * u128::from(PARTS) / u128::from(whole.max(1));
+    u64::try_from(parts).unwrap_or(PARTS).min(PARTS)
+}
+
+/// Where what `query` finds begins and ends.
+async fn span(log: &Recount, query: &Query) -> Result<Option<Span>> {
+    let mut backward = query.clone();
+    backward.range = backward.range.backward();
+    let first = log.events(query.clone()).limit(1).next().await?;
+    let last = log.events(backward).limit(1).next().await?;
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(None);
+    };
+    let happened = |recorded: &Recorded| {
+        let event = recorded.event();
+        event.map_or(0, |event| event.timestamp.as_millis())
+    };
+    Ok(Some(Span {
+        happened_ms: (happened(&first), happened(&last)),
+        ids: (first.position.entry_id, last.position.entry_id),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_stay_within_the_whole() {
+        assert_eq!(share(0, 10), 0);
+        assert_eq!(share(5, 10), PARTS / 2);
+        assert_eq!(share(20, 10), PARTS);
+        assert_eq!(share(0, 0), 0);
+        assert_eq!(share(u64::MAX, u64::MAX), PARTS);
+    }
+}

@@ -1,0 +1,250 @@
+//! All settings, described once.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use recount_core::Limits;
+use recount_disk::MaxLength;
+
+use super::excerpt::{masked, repeated};
+use super::setting::Field;
+use super::{Config, Setting, Value};
+
+/// Bytes of an event at most, whatever is set: a page of an answer holds one at least.
+const EVENT_BYTES_MAX: u64 = Limits::PAGE_BYTES_MAX as u64;
+const BATCH_EVENTS_MAX: u64 = 1_000_000;
+/// A batch becomes one frame of the log, whose length has 32 bits.
+const BATCH_BYTES_MAX: u64 = 1 << 30;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
+/// About ten years: whoever wants more means for ever.
+const LONG: Duration = DAY.saturating_mul(3_650);
+
+/// All settings, in the order in which they are shown.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "url",
+        flag: Some("--url"),
+        commands: "",
+        meaning: "Where the log is: disk:PATH. A relative path in a file is relative to the file's folder",
+        field: Field::Text {
+            example: "disk:recount-data",
+            get: |config| masked(&config.url.to_string()),
+            set: |config, text| {
+                config.url = text.parse().map_err(|error| format!("{error}"))?;
+                Ok(())
+            },
+        },
+    },
+    Setting {
+        key: "stream",
+        flag: Some("--stream"),
+        commands: "",
+        meaning: "The stream's name",
+        field: Field::Text {
+            example: "memory:events",
+            get: |config| config.stream.clone(),
+            set: |config, text| {
+                // Whether it is too long depends on the engine.
+                if text.is_empty() {
+                    return Err("\"\" cannot name a stream: it is empty".to_owned());
+                }
+                if text.chars().any(char::is_control) {
+                    return Err(format!(
+                        "{} cannot name a stream: it holds a control character",
+                        repeated(text)
+                    ));
+                }
+                text.clone_into(&mut config.stream);
+                Ok(())
+            },
+        },
+    },
+    Setting {
+        key: "fsync",
+        flag: Some("--fsync"),
+        commands: "publish, replay, trim, import, demo",
+        meaning: "When published events are synced: always (before they are acknowledged), interval:100ms (this often), or os (left to the system)",
+        field: Field::Text {
+            example: "always",
+            get: |config| config.fsync.to_string(),
+            set: |config, text| {
+                config.fsync = text.parse().map_err(|error| format!("{error}"))?;
+                Ok(())
+            },
+        },
+    },
+    Setting {
+        key: "batch_size",
+        flag: Some("--batch-size"),
+        commands: "publish, replay, import",
+        meaning: "Events that commands which take in many put into one append at most",
+        field: Field::Number {
+            range: 1..=BATCH_EVENTS_MAX,
+            get: |config| config.batch_size as u64,
+            set: |config, number| config.batch_size = number as usize,
+        },
+    },
+    Setting {
+        key: "block_timeout",
+        flag: Some("--block"),
+        commands: "tail",
+        meaning: "How long tail waits for the next event before it ends, as BLOCK of XREAD; or forever",
+        field: Field::SpanOrForever {
+            range: Duration::from_millis(1)..=LONG,
+            get: |config| config.block_timeout,
+            set: |config, span| config.block_timeout = span,
+        },
+    },
+    Setting {
+        key: "idempotency_window",
+        flag: None,
+        commands: "",
+        meaning: "How long an event's id is remembered, so that publishing it again adds nothing",
+        field: Field::Span {
+            range: SECOND..=LONG,
+            get: |config| config.idempotency_window,
+            set: |config, span| config.idempotency_window = span,
+        },
+    },
+    Setting {
+        key: "lock_wait",
+        flag: None,
+        commands: "",
+        meaning: "How long to wait for another process that writes the log; 0s: not at all",
+        field: Field::Span {
+            range: Duration::ZERO..=DAY,
+            get: |config| config.lock_wait,
+            set: |config, span| config.lock_wait = span,
+        },
+    },
+    Setting {
+        key: "retention.max_length",
+        flag: None,
+        commands: "",
+        meaning: "Keep so many entries, the newest; or unlimited. Whoever writes the log trims the rest",
+        field: Field::NumberOrUnlimited {
+            range: 1..=u64::MAX,
+            get: |config| config.retention.max_length.map(|length| length.entries),
+            set: |config, entries| {
+                config.retention.max_length = entries.map(|entries| MaxLength {
+                    entries,
+                    exact: false,
+                });
+            },
+        },
+    },
+    // After the length, which it is a part of.
+    Setting {
+        key: "retention.max_length_exact",
+        flag: None,
+        commands: "",
+        meaning: "Never show more than max_length, at the price of a sync or two with every append; else the log grows by a tenth, and a thousand at least, before it is cut back",
+        field: Field::Switch {
+            get: |config| {
+                config
+                    .retention
+                    .max_length
+                    .is_some_and(|length| length.exact)
+            },
+            set: |config, exact| {
+                if let Some(length) = &mut config.retention.max_length {
+                    length.exact = exact;
+                }
+            },
+        },
+    },
+    Setting {
+        key: "retention.period",
+        flag: None,
+        commands: "",
+        meaning: "Keep what was recorded less than this ago; or forever. Whoever writes the log trims the rest",
+        field: Field::SpanOrForever {
+            range: SECOND..=LONG,
+            get: |config| config.retention.period,
+            set: |config, period| config.retention.period = period,
+        },
+    },
+    Setting {
+        key: "limits.event_bytes",
+        flag: None,
+        commands: "",
+        meaning: "Bytes of an event at most: the sum of its stream field names and values",
+        field: Field::Size {
+            range: SIZE_MIN..=EVENT_BYTES_MAX,
+            get: |config| config.limits.event_bytes_max as u64,
+            set: |config, bytes| config.limits.event_bytes_max = bytes as usize,
+        },
+    },
+    Setting {
+        key: "limits.batch_events",
+        flag: None,
+        commands: "",
+        meaning: "Events of one append at most",
+        field: Field::Number {
+            range: 1..=BATCH_EVENTS_MAX,
+            get: |config| config.limits.batch_events_max as u64,
+            set: |config, events| config.limits.batch_events_max = events as usize,
+        },
+    },
+    Setting {
+        key: "limits.batch_bytes",
+        flag: None,
+        commands: "",
+        meaning: "Bytes of one append at most: the sum of its events' bytes",
+        field: Field::Size {
+            range: SIZE_MIN..=BATCH_BYTES_MAX,
+            get: |config| config.limits.batch_bytes_max as u64,
+            set: |config, bytes| config.limits.batch_bytes_max = bytes as usize,
+        },
+    },
+];
+
+/// Room for an event without data, whose ids are as long as they may be.
+const SIZE_MIN: u64 = 1 << 10;
+
+/// A file that says what holds anyhow: every setting with its meaning and its default.
+pub fn example() -> String {
+    let defaults = Config::default();
+    let mut out = String::from(
+        "# Settings of Recount. Flags and RECOUNT_* variables win over this file.\n\
+         # Times are written 500ms, 5s, 30m, 24h, 7d or 2w, sizes 64KiB, 1MiB or in bytes.\n",
+    );
+    let mut table = "";
+    for setting in SETTINGS {
+        let (within, name) = setting.key.rsplit_once('.').unwrap_or(("", setting.key));
+        if within != table {
+            let _ = write!(out, "\n[{within}]");
+            table = within;
+        }
+        let value = match setting.value(&defaults) {
+            Value::Text(text) => format!("{text:?}"),
+            value => value.to_string(),
+        };
+        out.push('\n');
+        for line in wrapped(setting.meaning) {
+            let _ = writeln!(out, "# {line}");
+        }
+        let _ = writeln!(out, "{name} = {value}");
+    }
+    out
+}
+
+/// The words of `text` in lines of a comment.
+fn wrapped(text: &str) -> Vec<String> {
+    const WIDTH: usize = 90;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is one");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.len() + 1 + word.len() > WIDTH {
+            lines.push(word.to_owned());
+        } else {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines
+}

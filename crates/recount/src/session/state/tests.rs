@@ -1,0 +1,168 @@
+use recount_core::{EntryId, JsonObject, Schema, Undecodable};
+
+use super::*;
+
+fn entry(n: u64, event_type: EventType, data: &str) -> Recorded {
+    let event = Event::builder(event_type, "s")
+        .id(format!("e{n}"))
+        .timestamp(Timestamp::from_millis(1_000 * n as i64).unwrap())
+        .data(JsonObject::parse(data.to_owned()).unwrap())
+        .build()
+        .unwrap();
+    recorded(n, Body::Event(event))
+}
+
+fn recorded(n: u64, body: Body) -> Recorded {
+    Recorded {
+        position: Position {
+            partition: 0,
+            entry_id: EntryId::new(n, 0),
+        },
+        revision: n,
+        schema: Schema::AsStored,
+        body,
+    }
+}
+
+fn state(entries: &[Recorded]) -> SessionState {
+    let mut state = SessionState::new("s");
+    state.apply_all(entries);
+    state
+}
+
+fn texts(state: &SessionState) -> Vec<&str> {
+    state
+        .messages
+        .iter()
+        .filter_map(|message| message.message.content.as_ref()?.as_str())
+        .collect()
+}
+
+fn story() -> Vec<Recorded> {
+    vec![
+        entry(1, EventType::SessionStarted, "{}"),
+        entry(
+            2,
+            EventType::MessageAdded,
+            r#"{"role":"user","content":"one","tokens":3}"#,
+        ),
+        entry(
+            3,
+            EventType::ToolCalled,
+            r#"{"tool":"find","call_id":"c1"}"#,
+        ),
+        entry(4, EventType::ToolCalled, r#"{"tool":"buy","call_id":"c2"}"#),
+        entry(5, EventType::ToolReturned, r#"{"call_id":"c1"}"#),
+        entry(
+            6,
+            EventType::MessageAdded,
+            r#"{"content":"two","tokens":4}"#,
+        ),
+        entry(7, EventType::ErrorOccurred, r#"{"message":"timed out"}"#),
+        entry(8, EventType::SummaryCreated, r#"{"summary":"short"}"#),
+        entry(9, EventType::SessionEnded, r#"{"reason":"error"}"#),
+    ]
+}
+
+#[test]
+fn a_session_is_what_its_events_made_of_it() {
+    let state = state(&story());
+    assert_eq!(
+        state.status,
+        SessionStatus::Ended {
+            reason: Some("error".into())
+        }
+    );
+    assert_eq!(
+        (state.first_revision, state.revision, state.events),
+        (1, 9, 9)
+    );
+    assert!(state.is_complete());
+    assert_eq!(texts(&state), ["one", "two"]);
+    assert_eq!((state.message_count, state.tokens), (2, 7));
+    assert_eq!(state.count(&EventType::ToolCalled), 2);
+    assert_eq!(state.summary.as_deref(), Some("short"));
+    assert_eq!(state.last_error.as_deref(), Some("timed out"));
+    assert_eq!(state.open_calls["c2"].tool.as_deref(), Some("buy"));
+    assert_eq!(state.open_calls.len(), 1);
+    assert_eq!(state.first_happened, Timestamp::from_millis(1_000).ok());
+    assert_eq!(state.last_happened, Timestamp::from_millis(9_000).ok());
+}
+
+#[test]
+fn the_same_state_is_reached_in_one_go_or_in_parts() {
+    let story = story();
+    for cut in 0..=story.len() {
+        let mut parts = state(&story[..cut]);
+        parts.apply_all(&story[cut..]);
+        assert_eq!(parts, state(&story), "cut at {cut}");
+    }
+}
+
+#[test]
+fn clearing_forgets_messages_and_counts_what_was() {
+    let mut all = story();
+    all.push(entry(
+        10,
+        EventType::MemoryCleared,
+        r#"{"message_count":"odd"}"#,
+    ));
+    all.push(entry(11, EventType::MessageAdded, r#"{"content":"three"}"#));
+    let state = state(&all);
+    assert_eq!(texts(&state), ["three"]);
+    assert_eq!((state.message_count, state.tokens), (1, 7));
+    assert_eq!(state.summary, None);
+}
+
+#[test]
+fn a_part_of_a_session_says_so() {
+    assert!(!state(&story()[3..]).is_complete());
+    let nothing = state(&[]);
+    assert_eq!(
+        (nothing.status.clone(), nothing.events),
+        (SessionStatus::Unknown, 0)
+    );
+}
+
+#[test]
+fn whatever_comes_is_counted_and_nothing_fails() {
+    let mut all = story();
+    all.reverse();
+    all.extend(story());
+    all.push(entry(
+        10,
+        EventType::MessageAdded,
+        r#"{"role":7,"content":"odd"}"#,
+    ));
+    all.push(entry(11, EventType::SessionEnded, r#"{"reason":{}}"#));
+    all.push(entry(12, EventType::ToolReturned, "{}"));
+    all.push(recorded(
+        13,
+        Body::Undecodable(Undecodable {
+            reason: "no".into(),
+            fields: Vec::new(),
+        }),
+    ));
+    let state = state(&all);
+    assert_eq!(state.events, 21);
+    assert_eq!(state.message_count, 5);
+    assert_eq!(state.status, SessionStatus::Ended { reason: None });
+}
+
+#[test]
+fn its_size_is_bounded() {
+    let mut state = SessionState::new("s");
+    for n in 1..3_000 {
+        state.apply(&entry(n, EventType::MessageAdded, "{}"));
+        let name = EventType::new(&format!("own.{n}")).unwrap();
+        state.apply(&entry(n, name, "{}"));
+        let call = format!(r#"{{"call_id":"{n}"}}"#);
+        state.apply(&entry(n, EventType::ToolCalled, &call));
+    }
+    assert_eq!(state.message_count, 2_999);
+    assert_eq!(state.messages.len(), MESSAGES_MAX);
+    assert_eq!(state.messages[0].position.entry_id.ms, 2_000);
+    assert_eq!(state.open_calls.len(), OPEN_CALLS_MAX);
+    assert!(state.types.len() <= TYPES_MAX + 1);
+    assert_eq!(state.types.values().sum::<u64>(), state.events);
+}
