@@ -21,8 +21,9 @@ impl Timestamp {
 
     /// The latest moment that the printed form holds, for times that lie beyond it.
     pub fn saturating_from_millis(ms: u64) -> Self {
-        let ms = i64::try_from(ms).unwrap_or(i64::MAX);
-        Self(jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX))
+        let ms = i64::try_from(ms).unwrap_or(i64::MAX).min(LATEST_MS);
+        // In range: the smallest is 0.
+        Self(jiff::Timestamp::from_millisecond(ms).unwrap_or_default())
     }
 
     /// The present moment.
@@ -36,6 +37,9 @@ impl Timestamp {
         self.0.as_millisecond()
     }
 }
+
+/// 9999-12-30T22:00:00Z: what is later does not fit the printed form.
+const LATEST_MS: i64 = 253_402_207_200_000;
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,6 +128,15 @@ pub enum InvalidTimestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_beyond_the_latest_moment_is_read_back_as_it_is_printed() {
+        for ms in [u64::MAX, LATEST_MS as u64, LATEST_MS as u64 + 1, 0] {
+            let at = Timestamp::saturating_from_millis(ms);
+            assert_eq!(at.to_string().parse(), Ok(at), "{ms}");
+            assert_eq!(Timestamp::from_millis(at.as_millis()), Ok(at), "{ms}");
+        }
+    }
 
     #[test]
     fn prints_milliseconds_in_utc_and_reads_any_offset() {

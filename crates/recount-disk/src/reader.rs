@@ -111,7 +111,7 @@ impl Reading<'_> {
 
     /// Adds a segment's entries; whether the page is full.
     fn read_segment(&mut self, place: usize) -> Result<bool, Fault> {
-        let Some((first, last)) = self.range.ids.inclusive() else {
+        let Some((mut first, mut last)) = self.range.ids.inclusive() else {
             return Ok(true);
         };
         let backward = self.range.direction == Direction::Backward;
@@ -142,10 +142,15 @@ impl Reading<'_> {
             (Some(matching), true) => Box::new(matching.range(from..to).rev()),
         };
         for ordinal in ordinals {
-            let record = reader.record(ordinal)?;
+            let record = reader.record_within(ordinal, first..=last)?;
+            let id = record.entry_id();
             if self.is_full(record.len()) {
-                self.page.next = Some(record.entry_id());
+                self.page.next = Some(id);
                 return Ok(true);
+            }
+            match self.range.direction {
+                Direction::Forward => first = id.next().unwrap_or(EntryId::MAX),
+                Direction::Backward => last = id.previous().unwrap_or(EntryId::MIN),
             }
             self.bytes += record.len();
             self.page.entries.push(record.decode(0));

@@ -1,6 +1,6 @@
 //! One segment of the log, being written or complete.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -298,13 +298,34 @@ impl RecordReader<'_> {
         Ok(None)
     }
 
-    /// The record with this ordinal, checked.
-    pub(crate) fn record(&mut self, ordinal: u32) -> Result<Record<'_>, Fault> {
-        let offset = match &self.index {
+    /// The record with this ordinal, whose id must lie within `ids`: whoever goes by ids would otherwise
+    /// go astray.
+    pub(crate) fn record_within(
+        &mut self,
+        ordinal: u32,
+        ids: RangeInclusive<EntryId>,
+    ) -> Result<Record<'_>, Fault> {
+        let segment = self.segment;
+        let offset = u64::from(self.offset(ordinal));
+        let record = self.record(ordinal)?;
+        if ids.contains(&record.entry_id()) {
+            return Ok(record);
+        }
+        let what = "the record's entry id is out of order";
+        Err(Fault::corrupt(&segment.path(), offset, what))
+    }
+
+    fn offset(&self, ordinal: u32) -> u32 {
+        match &self.index {
             Index::Memory(index) => index.read().offsets[ordinal as usize],
             Index::File(index) if ordinal < index.count() => index.offset(ordinal),
             Index::File(_) | Index::Unloaded => u32::MAX,
-        };
+        }
+    }
+
+    /// The record with this ordinal, checked.
+    pub(crate) fn record(&mut self, ordinal: u32) -> Result<Record<'_>, Fault> {
+        let offset = self.offset(ordinal);
         let segment = self.segment;
         let bytes = match &mut self.source {
             Source::Map(map) => {

@@ -22,9 +22,9 @@ async fn sees_what_the_next_writer_will_find() {
             .await
             .unwrap();
         // Right after a segment was begun, the footer of the one before is not synced.
-        for appended in 0..60 {
+        for appended in 0..50 {
             append(&log, 2 * appended..2 * appended + 2).await;
-            for seed in 0..20 {
+            for seed in 0..3 {
                 let after = storage.fork(seed).crash();
                 let follower = DiskLog::open_read_only(root, STREAM, options(&after, sync));
                 let seen = ids(&follower.await.unwrap()).await;

@@ -93,15 +93,20 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
 fn print_fields(output: &mut Output, recorded: &Recorded) -> Result {
     output.line(recorded.position)?;
     let fields = recorded.fields();
-    let width = |name: &[u8]| String::from_utf8_lossy(name).width();
-    let widest = fields.iter().map(|(name, _)| width(name)).max();
-    for (name, value) in &fields {
-        let name = String::from_utf8_lossy(name);
-        let value = String::from_utf8_lossy(value);
-        let name = pad(&one_line(&name), widest.unwrap_or(0));
-        output.line(format_args!("  {name}  {}", one_line(&value)))?;
+    let names: Vec<String> = fields.iter().map(|(name, _)| shown(name)).collect();
+    let widest = names.iter().map(|name| name.width()).max().unwrap_or(0);
+    for (name, (_, value)) in names.iter().zip(&fields) {
+        output.line(format_args!("  {}  {}", pad(name, widest), shown(value)))?;
     }
     Ok(())
+}
+
+/// Text as it may be shown; other bytes with their values.
+fn shown(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => one_line(text).into_owned(),
+        Err(_) => bytes.escape_ascii().to_string(),
+    }
 }
 
 /// What is selected of `log` as it is now.

@@ -3,10 +3,11 @@
 mod words;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use owo_colors::Style;
-use recount::{Body, EventType, Recorded, Timestamp};
+use recount::{Body, EventType, Recorded, Schema, Timestamp};
 use unicode_width::UnicodeWidthStr as _;
 
 pub(crate) use self::words::summary;
@@ -79,7 +80,7 @@ impl Lines {
                 event.event_type.as_str(),
                 event.session_id.as_str(),
                 event.user_id.as_deref().unwrap_or(""),
-                summary(event),
+                format!("{}{}", marks(recorded), summary(event)),
             ),
             Body::Undecodable(entry) => ("(undecodable)", "", "", entry.reason.clone()),
         };
@@ -169,6 +170,26 @@ impl Lines {
             text.to_owned()
         }
     }
+}
+
+/// What is to be known of an event before its data is read.
+fn marks(recorded: &Recorded) -> String {
+    let mut marks = String::new();
+    if let Body::Event(event) = &recorded.body {
+        if event.replayed {
+            marks.push_str("[replayed] ");
+        }
+        match &recorded.schema {
+            Schema::AsStored | Schema::Upcast { .. } => {}
+            Schema::Future { .. } => {
+                let _ = write!(marks, "[unknown version {}] ", event.version);
+            }
+            Schema::Refused { .. } => {
+                let _ = write!(marks, "[version {}, not upcast] ", event.version);
+            }
+        }
+    }
+    marks
 }
 
 /// The colour of an event's type.

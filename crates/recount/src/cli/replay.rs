@@ -33,7 +33,12 @@ pub(super) struct Args {
     select: SelectArgs,
 
     /// How fast: 1x (as it happened), 10x, 0.5x, or max
-    #[arg(long, value_name = "PACE", default_value = "1x")]
+    #[arg(
+        long,
+        value_name = "PACE",
+        default_value = "1x",
+        allow_hyphen_values = true
+    )]
     speed: Pace,
 
     /// Cut a longer silence between two events to this: 5s, 500ms, 1m

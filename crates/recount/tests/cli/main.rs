@@ -11,5 +11,6 @@ mod help;
 mod import;
 mod kill;
 mod pipes;
+mod replay;
 mod session;
 mod support;

@@ -89,6 +89,15 @@ impl Run {
         without_entry_ids(&told)
     }
 
+    /// As [`Run::told`], without how long it took.
+    pub fn told_without_seconds(&self) -> String {
+        let told = self.told();
+        match told.rfind(" replayed in ") {
+            Some(at) => format!("{} replayed in [time]\n", &told[..at]),
+            None => told,
+        }
+    }
+
     /// Asserts that it failed with this code, printed no data and said all of these words.
     pub fn assert_refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{}", self.stderr);
