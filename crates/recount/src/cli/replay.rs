@@ -86,7 +86,8 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     }
     let log = settings.open_read_only().await?;
     let query = now_and_before(&log, args.select).await?;
-    let mut progress = Progress::new(&log, &query, args.into.is_some(), settings).await?;
+    let limit = args.limit.unwrap_or(u64::MAX);
+    let mut progress = Progress::new(&log, &query, args.into.is_some(), limit, settings).await?;
     let source = match args.into {
         Some(_) => log.raw(),
         None => log,
@@ -95,7 +96,6 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     if let Some(gap) = args.max_gap {
         replay = replay.gap_max(gap);
     }
-    let limit = args.limit.unwrap_or(u64::MAX);
     match args.into {
         Some(stream) => {
             let target = settings.elsewhere(settings.url().clone(), stream);

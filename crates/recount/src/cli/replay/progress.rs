@@ -16,6 +16,8 @@ pub(super) struct Progress {
     /// When the first and the last event happened, and where they are.
     span: Option<Span>,
     events: u64,
+    /// Delivered at most.
+    limit: u64,
 }
 
 struct Span {
@@ -32,6 +34,7 @@ impl Progress {
         log: &Recount,
         query: &Query,
         alone: bool,
+        limit: u64,
         settings: &Settings,
     ) -> Result<Self> {
         let shown = io::stderr().is_terminal() && (alone || !io::stdout().is_terminal());
@@ -40,6 +43,7 @@ impl Progress {
                 bar: ProgressBar::hidden(),
                 span: None,
                 events: 0,
+                limit,
             });
         }
         let span = span(log, query).await?;
@@ -59,6 +63,7 @@ impl Progress {
             bar: bar.with_message("0"),
             span,
             events: 0,
+            limit,
         })
     }
 
@@ -70,7 +75,10 @@ impl Progress {
         }
         self.bar.set_message(thousands(self.events));
         match &self.span {
-            Some(span) => self.bar.set_position(span.part(last)),
+            Some(span) => {
+                let part = span.part(last).max(share(self.events, self.limit));
+                self.bar.set_position(part);
+            }
             None => self.bar.tick(),
         }
     }
