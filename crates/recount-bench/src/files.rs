@@ -64,6 +64,14 @@ pub fn segments(dir: &Path) -> io::Result<usize> {
     Ok(names.len())
 }
 
+/// The number of the newest segment, from 1: so many there have been.
+pub fn last_segment(dir: &Path) -> io::Result<u64> {
+    let files = files(dir)?;
+    let segments = files.iter().filter(|path| is_segment(path));
+    let numbers = segments.filter_map(|path| path.file_stem()?.to_str()?.parse().ok());
+    Ok(numbers.max().unwrap_or(0))
+}
+
 /// Segments are `*.log` while they are written and `*.seg` once they are sealed.
 fn is_segment(path: &Path) -> bool {
     path.extension()
@@ -98,5 +106,6 @@ mod tests {
         let sizes = sizes(dir.path()).unwrap();
         assert_eq!((sizes.segment_bytes, sizes.other_bytes), (16, 3));
         assert_eq!(segments(dir.path()).unwrap(), 2);
+        assert_eq!(last_segment(dir.path()).unwrap(), 2);
     }
 }

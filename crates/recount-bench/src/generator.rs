@@ -11,6 +11,7 @@
 mod ids;
 mod payloads;
 mod rng;
+mod scatter;
 mod text;
 
 use std::ops::RangeInclusive;
@@ -21,6 +22,7 @@ use ids::EventIds;
 pub use ids::IdOrder;
 use payloads::{Kind, Pool};
 use rng::Rng;
+pub use scatter::Scatter;
 
 const SESSION_EVENTS: RangeInclusive<u64> = 5..=2_000;
 const SESSIONS_OPEN: RangeInclusive<u64> = 200..=2_000;
@@ -41,6 +43,8 @@ pub struct Generator {
     sessions: u64,
     users: u64,
     events: u64,
+    /// Sessions of a known length among the others.
+    scatter: Option<Scatter>,
 }
 
 struct OpenSession {
@@ -62,8 +66,15 @@ impl Generator {
             sessions: 0,
             users: 0,
             events: 0,
+            scatter: None,
             rng,
         }
+    }
+
+    /// Puts the events of further sessions among the others, evenly through the whole stream.
+    pub fn scattering(mut self, scatter: Scatter) -> Self {
+        self.scatter = Some(scatter);
+        self
     }
 
     /// The next `count` events.
@@ -75,6 +86,12 @@ impl Generator {
         if self.events.is_multiple_of(DRIFT_EVENTS) {
             self.open_target = self.rng.skewed(SESSIONS_OPEN);
         }
+        let scattered = self.scatter.as_mut();
+        if let Some(session) = scattered.and_then(|scatter| scatter.due(self.events)) {
+            let kind = session.go_on(&mut self.rng);
+            let (session_id, user_id) = (session.id.clone(), session.user_id.clone());
+            return self.event_of(session_id, user_id, kind);
+        }
         let open = self.open.len() as u64;
         let few = open < *SESSIONS_OPEN.start();
         let at = if few || (open < self.open_target && self.rng.chance(5)) {
@@ -84,32 +101,24 @@ impl Generator {
         };
 
         let session = &mut self.open[at];
-        session.events_left -= 1;
-        session.last = match session.events_left {
-            0 => Kind::SessionEnded,
-            _ => session.last.next(&mut self.rng),
-        };
-        let kind = session.last;
-        let event = Event {
-            session_id: session.id.clone(),
-            user_id: Some(session.user_id.clone()),
-            ..self.sessionless_event(kind)
-        };
+        let kind = session.go_on(&mut self.rng);
+        let (session_id, user_id) = (session.id.clone(), session.user_id.clone());
+        let event = self.event_of(session_id, user_id, kind);
         if kind == Kind::SessionEnded {
             self.open.swap_remove(at);
         }
         event
     }
 
-    fn sessionless_event(&mut self, kind: Kind) -> Event {
+    fn event_of(&mut self, session_id: String, user_id: String, kind: Kind) -> Event {
         let ms = START_MS + self.events / EVENTS_PER_MS;
         let id = self.ids.id(ms, self.events);
         self.events += 1;
         Event {
             id,
             event_type: kind.event_type(),
-            session_id: String::new(),
-            user_id: None,
+            session_id,
+            user_id: Some(user_id),
             agent_id: None,
             trace_id: None,
             causation_id: None,
@@ -135,6 +144,18 @@ impl Generator {
         });
         self.sessions += 1;
         self.open.len() - 1
+    }
+}
+
+impl OpenSession {
+    /// What happens next in it.
+    fn go_on(&mut self, rng: &mut Rng) -> Kind {
+        self.events_left -= 1;
+        self.last = match self.events_left {
+            0 => Kind::SessionEnded,
+            _ => self.last.next(rng),
+        };
+        self.last
     }
 }
 

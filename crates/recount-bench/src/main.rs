@@ -8,15 +8,21 @@
 
 mod bare;
 mod files;
+mod fill;
 mod generator;
 mod measure;
 mod memory;
 mod open;
 mod ours;
+mod process;
 mod publish;
 mod redis;
+mod replay;
 mod report;
+mod session;
+mod stall;
 mod timing;
+mod trim;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -44,9 +50,28 @@ enum Command {
     Publish(publish::Options),
     /// How long opening a log takes, with many events in it and with few
     Open(open::Options),
+    /// How fast a whole stream is read back as events
+    Replay(replay::Options),
+    /// How long one session takes to fetch, out of much and out of little
+    Session(session::Options),
+    /// How long dropping half of a log takes
+    Trim(trim::Options),
+    /// How long publishing waits while the log is trimmed, sealed and followed
+    Stall(stall::Options),
     /// One measurement in this process, for the other commands
     #[command(hide = true)]
     Measure(measure::Run),
+    #[command(hide = true)]
+    MeasureReplay(replay::Run),
+    #[command(hide = true)]
+    MeasureSession(session::Run),
+    #[command(hide = true)]
+    MeasureTrim(trim::Run),
+    #[command(hide = true)]
+    MeasureStall(stall::Run),
+    /// Follows a log until standard input ends
+    #[command(hide = true)]
+    Follow(stall::FollowRun),
 }
 
 /// What all benchmarks have in common.
@@ -67,7 +92,16 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Publish(options) => publish::run(&options),
         Command::Open(options) => open::run(&options),
+        Command::Replay(options) => replay::run(&options),
+        Command::Session(options) => session::run(&options),
+        Command::Trim(options) => trim::run(&options),
+        Command::Stall(options) => stall::run(&options),
         Command::Measure(run) => measure::run(&run),
+        Command::MeasureReplay(run) => replay::measure(&run),
+        Command::MeasureSession(run) => session::measure(&run),
+        Command::MeasureTrim(run) => trim::measure(&run),
+        Command::MeasureStall(run) => stall::measure(&run),
+        Command::Follow(run) => stall::follow(&run),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

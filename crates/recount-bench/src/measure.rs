@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::bare::BareLog;
 use crate::generator::{Generator, IdOrder};
 use crate::memory::Sampler;
-use crate::redis::Server;
+use crate::redis::{Fsync, Server};
 use crate::timing::Timing;
 use crate::{Failure, files, ours};
 
@@ -192,7 +192,7 @@ async fn ours(run: &Run, generator: &mut Generator, timing: &mut Timing) -> Resu
 }
 
 async fn redis(run: &Run, generator: &mut Generator, timing: &mut Timing) -> Result<f64, Failure> {
-    let server = Server::start(&run.dir)?;
+    let server = Server::start(&run.dir, Fsync::Always)?;
     if run.case == Case::Single {
         let mut producers = Vec::new();
         for events in run.shares(generator) {

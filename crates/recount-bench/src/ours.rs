@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use recount::Recount;
 use recount_core::{AppendError, Batch, Durability, Event, EventLog, Receipt};
 use recount_disk::{DiskLog, DiskOptions, SyncMode};
 
@@ -23,6 +24,18 @@ pub async fn open(dir: &Path, sync: bool) -> Result<DiskLog, Failure> {
         ..DiskOptions::default()
     };
     Ok(DiskLog::open(dir, STREAM, options).await?)
+}
+
+/// Opens the log in `dir` as users do.
+pub async fn handle(dir: &Path, read_only: bool) -> Result<Recount, Failure> {
+    let builder = Recount::builder().url(format!("disk:{}", dir.display()));
+    let builder = builder.stream(STREAM);
+    let builder = if read_only {
+        builder.read_only()
+    } else {
+        builder
+    };
+    Ok(builder.open().await?)
 }
 
 /// Appends `batches` in their order, with up to `in_flight` of them handed over and not yet

@@ -1,14 +1,14 @@
 //! `recount-bench publish`: how fast events are published.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use clap::{Args, ValueEnum};
 
 use crate::generator::IdOrder;
 use crate::measure::{Case, Measured, Subject};
+use crate::process::name;
 use crate::report::{Bound, CaseReport, Cell, Floor, Row, median};
-use crate::{Common, Failure, files, redis, report};
+use crate::{Common, Failure, files, process, redis, report};
 
 const MB: f64 = 1_000_000.0;
 
@@ -175,8 +175,7 @@ impl<'a> Taken<'a> {
             ));
             return self.pairs(Subject::Redis);
         }
-        self.notes
-            .push("no redis-server in the PATH: install one to compare with it".to_owned());
+        self.notes.push(redis::MISSING.to_owned());
         if self.runs.is_empty() {
             self.measure(Subject::Ours)?;
         }
@@ -195,8 +194,7 @@ impl<'a> Taken<'a> {
             Case::Bulk => options.in_flight,
             _ => 1,
         };
-        // What earlier runs left to be written must not be charged to this one.
-        let _ = Command::new("sync").status();
+        process::settle();
         let measured = in_a_process(subject, self.case, self.ids, events, in_flight, dir.path())?;
         self.runs.push((subject, measured));
         dir.close()?;
@@ -272,25 +270,12 @@ fn in_a_process(
     in_flight: usize,
     dir: &Path,
 ) -> Result<Measured, Failure> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg("measure")
-        .args(["--subject", &name(&subject), "--case", &name(&case)])
-        .args(["--ids", &name(&ids), "--events", &events.to_string()])
-        .args(["--in-flight", &in_flight.to_string()])
-        .arg("--dir")
-        .arg(dir)
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("measuring {subject:?} failed: see above").into());
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-/// How an argument's value is written on the command line.
-fn name(value: &impl ValueEnum) -> String {
-    let name = value
-        .to_possible_value()
-        .map(|value| value.get_name().to_owned());
-    name.unwrap_or_default()
+    let options = [
+        ("subject", name(&subject)),
+        ("case", name(&case)),
+        ("ids", name(&ids)),
+        ("events", events.to_string()),
+        ("in-flight", in_flight.to_string()),
+    ];
+    process::measured("measure", dir, &options)
 }

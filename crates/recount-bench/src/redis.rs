@@ -1,4 +1,6 @@
-//! The rival: a Redis server of our own, with every write synced before it is acknowledged.
+//! The rival: a Redis server of our own, with an append-only file.
+
+mod reply;
 
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -6,12 +8,18 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use recount_core::{Event, codec};
+use bytes::{Bytes, BytesMut};
+use recount_core::{EntryId, Event, Recorded, codec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::ours::STREAM;
+
 /// Another process may take the port between our finding it free and the server's taking it.
 const START_ATTEMPTS: usize = 5;
+
+/// What is said where there is none.
+pub const MISSING: &str = "no redis-server in the PATH: install one to compare with it";
 
 /// What the installed server calls itself, if there is one.
 pub fn version() -> Option<String> {
@@ -26,6 +34,15 @@ pub fn version() -> Option<String> {
     Some(version.to_owned())
 }
 
+/// When the server syncs what it wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fsync {
+    /// Before every acknowledgement.
+    Always,
+    /// When the operating system sees fit.
+    No,
+}
+
 /// A running server; stopped when dropped.
 pub struct Server {
     child: Child,
@@ -34,15 +51,19 @@ pub struct Server {
 
 impl Server {
     /// Starts a server that keeps its append-only file in `dir`, on a free port.
-    pub fn start(dir: &Path) -> io::Result<Self> {
+    pub fn start(dir: &Path, fsync: Fsync) -> io::Result<Self> {
+        let fsync = match fsync {
+            Fsync::Always => "always",
+            Fsync::No => "no",
+        };
         for _ in 0..START_ATTEMPTS {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
                 .local_addr()?
                 .port();
             let mut child = Command::new("redis-server")
                 .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-                .args(["--appendonly", "yes", "--appendfsync", "always"])
-                // No snapshots and no rewrites in between: only the appends are measured.
+                .args(["--appendonly", "yes", "--appendfsync", fsync])
+                // No snapshots and no rewrites in between: only what is asked for is measured.
                 .args(["--save", "", "--auto-aof-rewrite-percentage", "0"])
                 .arg("--dir")
                 .arg(dir)
@@ -63,16 +84,14 @@ impl Server {
         Err(io::Error::other("redis-server does not start"))
     }
 
+    /// The port of this machine that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Opens a connection.
     pub async fn connect(&self) -> io::Result<Connection> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(Connection {
-            stream,
-            out: Vec::new(),
-            replies: Replies::default(),
-            buffer: vec![0; 16 << 10],
-        })
+        Connection::open(self.port).await
     }
 }
 
@@ -90,9 +109,64 @@ pub struct Connection {
     out: Vec<u8>,
     replies: Replies,
     buffer: Vec<u8>,
+    /// What came in of a reply that is kept.
+    incoming: BytesMut,
 }
 
+/// How much is read of a reply at a time at least.
+const READ_BYTES: usize = 256 << 10;
+
 impl Connection {
+    /// Connects to the server at `port` of this machine.
+    pub async fn open(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            out: Vec::new(),
+            replies: Replies::default(),
+            buffer: vec![0; 16 << 10],
+            incoming: BytesMut::new(),
+        })
+    }
+
+    /// The first `limit` entries after `after`, decoded.
+    pub async fn page(&mut self, after: EntryId, limit: usize) -> io::Result<Vec<Recorded>> {
+        let start = format!("({after}");
+        let limit = limit.to_string();
+        let reply = self
+            .command(&["XRANGE", STREAM, &start, "+", "COUNT", &limit])
+            .await?;
+        reply::entries(reply)
+    }
+
+    /// Cuts the stream back to its newest `length` entries; how many were removed.
+    pub async fn trim(&mut self, length: u64) -> io::Result<u64> {
+        let length = length.to_string();
+        let reply = self
+            .command(&["XTRIM", STREAM, "MAXLEN", "=", &length])
+            .await?;
+        reply::number(&reply)
+    }
+
+    /// Sends a command and waits for the whole reply.
+    async fn command(&mut self, arguments: &[&str]) -> io::Result<Bytes> {
+        self.out.clear();
+        header(&mut self.out, b'*', arguments.len());
+        for argument in arguments {
+            bulk(&mut self.out, argument.as_bytes());
+        }
+        self.stream.write_all(&self.out).await?;
+        let mut end = reply::End::default();
+        while !end.found(&self.incoming)? {
+            self.incoming.reserve(READ_BYTES);
+            if self.stream.read_buf(&mut self.incoming).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(self.incoming.split_to(end.at).freeze())
+    }
+
     /// Sends one XADD an event in one go and waits for all of the replies.
     pub async fn append(&mut self, events: &[Event]) -> io::Result<()> {
         self.out.clear();
@@ -116,7 +190,7 @@ impl Connection {
 fn xadd(out: &mut Vec<u8>, event: &Event) {
     let fields = codec::encode(event);
     header(out, b'*', 3 + 2 * fields.len());
-    for argument in [&b"XADD"[..], b"memory:events", b"*"] {
+    for argument in [&b"XADD"[..], STREAM.as_bytes(), b"*"] {
         bulk(out, argument);
     }
     for (name, value) in &fields {

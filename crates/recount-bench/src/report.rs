@@ -52,6 +52,12 @@ pub enum Bound {
 }
 
 impl Floor {
+    /// Enough to tell a value from its bound.
+    fn decimals(&self) -> usize {
+        let (Bound::AtLeast(limit) | Bound::AtMost(limit)) = self.bound;
+        if limit < 0.1 { 4 } else { 2 }
+    }
+
     fn met(&self) -> Option<bool> {
         let value = self.value?;
         Some(match self.bound {
@@ -105,7 +111,8 @@ impl CaseReport {
             out.push('\n');
         }
         for floor in &self.floors {
-            let value = floor.value.map(|value| format!("{value:.2}"));
+            let decimals = floor.decimals();
+            let value = floor.value.map(|value| format!("{value:.decimals$}"));
             let value = value.unwrap_or_else(|| "not measured".to_owned());
             let bound = match floor.bound {
                 Bound::AtLeast(least) => format!("at least {least}"),

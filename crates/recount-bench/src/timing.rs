@@ -39,6 +39,11 @@ impl Timing {
         self.spent.as_secs_f64()
     }
 
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.appends.len()
+    }
+
     /// The latency that `quantile` of the appends did not exceed, in microseconds.
     pub fn append_us(&self, quantile: f64) -> f64 {
         self.appends.value_at_quantile(quantile) as f64 / 1_000.0

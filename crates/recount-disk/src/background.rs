@@ -18,8 +18,7 @@ use std::thread::{Builder, JoinHandle};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 pub(crate) use reserve::Reserved;
-use sealer::sync_tables;
-pub(crate) use sealer::{write_index, write_tables};
+pub(crate) use sealer::{sync_tables, write_index, write_tables};
 
 use crate::error::{Doing, Fault};
 use crate::index::MemoryIndex;
@@ -85,7 +84,7 @@ impl State {
     /// Puts on stable storage what was written before, unless such a thing failed already: the system may
     /// have forgotten what it was to write then, and a later sync succeeds without it. One at a
     /// time, so that nobody's success hides another's failure.
-    fn sync(&self, sync: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    fn sync<T>(&self, sync: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         let _alone = self.syncing.lock();
         if let Some(reason) = self.failure.lock().clone() {
             return Err(Fault::Io {
@@ -170,7 +169,7 @@ impl Background {
     }
 
     /// Does what puts on stable storage what was written before; see [`State::sync`].
-    pub(crate) fn sync(&self, sync: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(crate) fn sync<T>(&self, sync: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         self.state.sync(sync)
     }
 

@@ -113,11 +113,19 @@ pub(crate) fn open(
     Ok((shared, follower))
 }
 
+/// `EMFILE`, which is what the system answers where it watches enough already.
+const TOO_MANY: i32 = 24;
+
 fn watch_dir(dir: &StreamDir, ticks: watch::Sender<u64>) -> Result<RecommendedWatcher, OpenError> {
     let fail = |error: notify::Error| OpenError::Storage {
         action: "watching",
         path: dir.path.display().to_string(),
-        message: error.to_string(),
+        message: match &error.kind {
+            notify::ErrorKind::Io(io) if io.raw_os_error() == Some(TOO_MANY) => format!(
+                "{io}: the system watches as many places for this user as it is set to; end other followers, or on Linux raise fs.inotify.max_user_instances"
+            ),
+            _ => error.to_string(),
+        },
     };
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Looking is access too: it must not wake us again. An overflow or error always does.

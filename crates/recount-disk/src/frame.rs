@@ -106,7 +106,8 @@ impl Footer {
             .checked_sub(FOOTER as u64)
             .ok_or("the segment is too short for a footer")?;
         let header = FrameHeader::check(bytes, salt, offset)?;
-        if !header.footer || u64_at(bytes, HEADER + 24) != offset {
+        let is_footer = header.footer && header.frame_bytes() == FOOTER;
+        if !is_footer || u64_at(bytes, HEADER + 24) != offset {
             return Err("the segment's footer is missing");
         }
         Ok(Self {

@@ -73,6 +73,10 @@ fn places(
         .collect())
 }
 
+/// Records that a filter lets pass lie far from one another: so many are touched ahead of being read, so
+/// that the waits for memory overlap.
+const AHEAD: usize = 64;
+
 /// A page being filled.
 struct Reading<'a> {
     snapshot: &'a Snapshot,
@@ -125,37 +129,56 @@ impl Reading<'_> {
         }
         let count = self.snapshot.count(place);
         let mut reader = segment.reader(backward)?;
-        let from = reader
-            .lower_bound(first, count)?
-            .max(self.snapshot.first_retained(place));
-        let to = match last.next() {
-            Some(after) => reader.bounds(after, count)?.end,
-            None => count,
+        // A range that covers the segment, as it mostly does, is not searched for in it.
+        let from = if first <= segment.header.base_id {
+            0
+        } else {
+            reader.lower_bound(first, count)?
         };
+        let whole = segment
+            .footer()
+            .is_some_and(|footer| footer.count == count && footer.last <= last);
+        let to = match last.next() {
+            Some(after) if !whole => reader.bounds(after, count)?.end,
+            _ => count,
+        };
+        let from = from.max(self.snapshot.first_retained(place));
         if from >= to {
             return Ok(false);
         }
-        let ordinals: Box<dyn Iterator<Item = u32>> = match (&matching, backward) {
+        let mut ordinals: Box<dyn Iterator<Item = u32>> = match (&matching, backward) {
             (None, false) => Box::new(from..to),
             (None, true) => Box::new((from..to).rev()),
             (Some(matching), false) => Box::new(matching.range(from..to)),
             (Some(matching), true) => Box::new(matching.range(from..to).rev()),
         };
-        for ordinal in ordinals {
-            let record = reader.record_within(ordinal, first..=last)?;
-            let id = record.entry_id();
-            if self.is_full(record.len()) {
-                self.page.next = Some(id);
-                return Ok(true);
-            }
-            match self.range.direction {
-                Direction::Forward => first = id.next().unwrap_or(EntryId::MAX),
-                Direction::Backward => last = id.previous().unwrap_or(EntryId::MIN),
-            }
-            self.bytes += record.len();
-            self.page.entries.push(record.decode(0));
+        if matching.is_some() {
+            reader.expect_sparse();
         }
-        Ok(false)
+        let mut ahead = Vec::with_capacity(AHEAD);
+        loop {
+            ahead.extend(ordinals.by_ref().take(AHEAD));
+            if ahead.is_empty() {
+                return Ok(false);
+            }
+            if matching.is_some() {
+                reader.touch(&ahead);
+            }
+            for ordinal in ahead.drain(..) {
+                let record = reader.record_within(ordinal, first..=last)?;
+                let id = record.entry_id();
+                if self.is_full(record.len()) {
+                    self.page.next = Some(id);
+                    return Ok(true);
+                }
+                match self.range.direction {
+                    Direction::Forward => first = id.next().unwrap_or(EntryId::MAX),
+                    Direction::Backward => last = id.previous().unwrap_or(EntryId::MIN),
+                }
+                self.bytes += record.len();
+                self.page.entries.push(record.decode(0));
+            }
+        }
     }
 
     /// Whether another record of `len` bytes has no place. The first always has.

@@ -209,6 +209,7 @@ impl Segment {
                 bytes: Vec::new(),
                 start: 0,
                 backward,
+                window: WINDOW,
             }),
         };
         Ok(RecordReader {
@@ -251,6 +252,11 @@ enum Source<'a> {
 
 /// How much of a growing segment is read at a time.
 const WINDOW: usize = 128 << 10;
+/// The same where only some of its records are wanted.
+const SPARSE_WINDOW: usize = 4 << 10;
+/// Of a record that is to be read soon, so many lines of memory are asked for.
+const TOUCHED_LINES: usize = 6;
+const LINE: usize = 64;
 
 impl RecordReader<'_> {
     /// The ordinal of the first of `count` records whose id is not below `id`; `count` if none is.
@@ -323,6 +329,29 @@ impl RecordReader<'_> {
         }
     }
 
+    /// Says that the records to be read lie far from one another.
+    pub(crate) fn expect_sparse(&mut self) {
+        if let Source::File(buffer) = &mut self.source {
+            buffer.window = SPARSE_WINDOW;
+        }
+    }
+
+    /// Loads the beginnings of records that are about to be read, all at once: one after the other, each
+    /// would wait for memory anew.
+    pub(crate) fn touch(&self, ordinals: &[u32]) {
+        if let Source::Map(map) = &self.source {
+            let mut touched = 0;
+            for &ordinal in ordinals {
+                let at = self.offset(ordinal) as usize;
+                for line in 0..TOUCHED_LINES {
+                    touched ^= map.get(at + line * LINE).copied().unwrap_or(0);
+                }
+            }
+            // Else the loads would be left out.
+            std::hint::black_box(touched);
+        }
+    }
+
     /// The record with this ordinal, checked.
     pub(crate) fn record(&mut self, ordinal: u32) -> Result<Record<'_>, Fault> {
         let offset = self.offset(ordinal);
@@ -349,6 +378,8 @@ struct Buffer {
     bytes: Vec<u8>,
     start: u64,
     backward: bool,
+    /// How much is read at a time.
+    window: usize,
 }
 
 impl Buffer {
@@ -356,14 +387,14 @@ impl Buffer {
     fn record(&mut self, offset: u64) -> std::io::Result<Option<&[u8]>> {
         if self.whole_record(offset).is_none() {
             let from = if self.backward {
-                offset.saturating_sub(WINDOW as u64 - WINDOW as u64 / 8)
+                offset.saturating_sub((self.window - self.window / 8) as u64)
             } else {
                 offset
             };
-            self.fill(from, WINDOW)?;
+            self.fill(from, self.window)?;
             if self.whole_record(offset).is_none() {
                 // A long record, or one at the window's end.
-                self.fill(offset, WINDOW)?;
+                self.fill(offset, self.window)?;
                 if let Some(len) = record::length(&self.bytes) {
                     self.fill(offset, len)?;
                 }

@@ -61,6 +61,13 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether the event ids and the sessions of a segment stand in tables.
+    pub(crate) fn cover(&self, segment: u64) -> bool {
+        let covers =
+            |table: &Arc<Table>| (table.first_segment..=table.last_segment).contains(&segment);
+        self.ids.iter().any(covers) && self.sessions.iter().any(covers)
+    }
+
     /// Whether the sessions of a segment stand in a table.
     pub(crate) fn cover_sessions_of(&self, segment: u64) -> bool {
         self.sessions

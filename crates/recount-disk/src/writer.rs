@@ -64,6 +64,8 @@ pub(crate) struct Writer {
     pub(crate) last_id: EntryId,
     pub(crate) added: u64,
     pub(crate) trimmed: u64,
+    /// Trimmed segments of which the floor relies on the file, not the tables.
+    pub(crate) unsealed: Vec<u64>,
     pub(crate) watermark: Arc<dyn StorageFile>,
     pub(crate) generation: u64,
     /// Changes of the directory, for followers.

@@ -1,10 +1,13 @@
-//! The project's own commands: `cargo xtask test` and `cargo xtask house`.
+//! The project's own commands: `cargo xtask help` lists them.
 
 #![forbid(unsafe_code)]
 
+mod fuzz;
 mod house;
 mod needs;
+mod sim;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -12,20 +15,16 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test [ARGS]  the house checks, then `cargo test --workspace` (or `cargo test ARGS`)
-  house        the house checks alone";
+  house        the house checks alone
+  sim          seeded schedules of everything that may happen to a stream (--seeds N, --seed S)
+  fuzz         the fuzz targets, 30 seconds each, with a nightly compiler ([TARGET] [--seconds N])
+
+`cargo xtask sim --help` and `cargo xtask fuzz --help` say more.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let done = match args.split_first() {
-        Some((command, rest)) if command == "test" => test(rest),
-        Some((command, [])) if command == "house" => house::check(root()),
-        Some((command, [])) if matches!(command.as_str(), "help" | "-h" | "--help") => {
-            println!("{USAGE}");
-            Ok(())
-        }
-        _ => Err(USAGE.to_owned()),
-    };
-    match done {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");
@@ -34,21 +33,51 @@ fn main() -> ExitCode {
     }
 }
 
-fn test(args: &[String]) -> Result<(), String> {
+fn run(args: &[&str]) -> Result<(), String> {
+    let asks_help = |arg: &&str| matches!(*arg, "help" | "-h" | "--help");
+    let help = |usage: &str| {
+        println!("{usage}");
+        Ok(())
+    };
+    match args {
+        [command] if asks_help(command) => help(USAGE),
+        ["sim", rest @ ..] if rest.iter().any(asks_help) => help(sim::USAGE),
+        ["fuzz", rest @ ..] if rest.iter().any(asks_help) => help(fuzz::USAGE),
+        ["test", rest @ ..] => test(rest),
+        ["house"] => house::check(root()),
+        ["sim", rest @ ..] => sim::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+fn test(args: &[&str]) -> Result<(), String> {
     house::check(root())?;
     needs::provide()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = Command::new(cargo());
     command.current_dir(root()).arg("test");
     if args.is_empty() {
         command.arg("--workspace");
     } else {
         command.args(args);
     }
+    succeed(&mut command, "tests failed: see above")
+}
+
+/// The cargo that started this program.
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Runs a program; `failure` says what it means if that fails.
+fn succeed(command: &mut Command, failure: &str) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err("tests failed: see above".to_owned()),
-        Err(error) => Err(format!("cannot start cargo: {error}")),
+        Ok(_) => Err(failure.to_owned()),
+        Err(error) => Err(format!(
+            "cannot start {}: {error}",
+            command.get_program().display()
+        )),
     }
 }
 

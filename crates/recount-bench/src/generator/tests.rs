@@ -97,3 +97,27 @@ fn ids_are_unique_and_ordered_where_they_should_be() {
         assert_eq!(sorted, order == IdOrder::Ordered);
     }
 }
+
+#[test]
+fn scattered_sessions_lie_evenly_among_the_others() {
+    let (sessions, events) = (4_u64, 50_u64);
+    let among = 10_000;
+    let mut generator = Generator::new(11, IdOrder::Ordered).scattering(Scatter::new(
+        sessions,
+        events,
+        among as u64,
+    ));
+    let made = generator.take(among);
+    for session in 0..sessions {
+        let id = Scatter::session(session);
+        let places: Vec<usize> = (0..among).filter(|&at| made[at].session_id == id).collect();
+        assert_eq!(places.len() as u64, events);
+        let even = |pair: &[usize]| pair[1] - pair[0] == among / events as usize;
+        assert!(places.windows(2).all(even), "{places:?}");
+        let ends = [places[0], places[places.len() - 1]].map(|at| made[at].event_type.clone());
+        assert_eq!(ends, [EventType::SessionStarted, EventType::SessionEnded]);
+    }
+    let others = generator.take(1_000);
+    let scattered = |event: &Event| event.session_id.starts_with("scattered-");
+    assert!(!others.iter().any(scattered), "they ended");
+}

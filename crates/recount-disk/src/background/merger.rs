@@ -19,7 +19,8 @@ pub(super) fn run(state: &State, signals: &Receiver<()>) {
             if let Err(fault) = tidy(state, kind) {
                 tracing::warn!(%fault, "tables could not be merged");
                 if let Fault::Corrupt { .. } = fault {
-                    set_aside(&*state.shared.dir.storage, &fault);
+                    let first = first_segment(&state.shared.snapshots.borrow());
+                    set_aside(&*state.shared.dir.storage, &fault, first);
                     state.fail(&fault);
                 }
             }

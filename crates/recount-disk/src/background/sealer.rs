@@ -138,7 +138,7 @@ pub(crate) fn write_index(dir: &StreamDir, number: u64, index: &MemoryIndex) -> 
 }
 
 /// Puts the tables of a segment on stable storage, unless they were merged into one that is.
-pub(super) fn sync_tables(dir: &StreamDir, number: u64) -> Result<(), Fault> {
+pub(crate) fn sync_tables(dir: &StreamDir, number: u64) -> Result<(), Fault> {
     for kind in TableKind::BOTH {
         let path = dir.table(kind, (number, number));
         match dir

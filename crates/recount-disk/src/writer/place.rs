@@ -202,7 +202,8 @@ impl Writer {
 
     /// Damage met while appending: writing stops, and a damaged table is rebuilt at the next opening.
     pub(super) fn damaged(&mut self, fault: &Fault) -> AppendError {
-        set_aside(&*self.shared.dir.storage, fault);
+        let first = self.segments[0].number();
+        set_aside(&*self.shared.dir.storage, fault, first);
         self.stop(fault)
     }
 }

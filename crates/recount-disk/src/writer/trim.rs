@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use recount_core::{AppendError, TrimError, TrimReport, TrimRequest};
 
 use super::Writer;
+use crate::background::sync_tables;
 use crate::dir::{SegmentName, StreamDir};
 use crate::error::{Doing, Fault};
 use crate::floor::Floor;
@@ -56,18 +57,29 @@ impl Writer {
             .segments
             .partition_point(|segment| segment.header.base_entries <= target)
             .saturating_sub(1);
+        let tables_below = match self.shared.options.sync {
+            // What was acknowledged is on stable storage, in the segments.
+            SyncMode::Always => 0,
+            SyncMode::Interval(_) | SyncMode::Os => {
+                self.background.sync(|| self.sync_for_floor(keep))?
+            }
+        };
         let floor = Floor {
             trimmed: target,
             segment: self.segments[keep].number(),
+            tables_below,
         };
-        if self.shared.options.sync != SyncMode::Always {
-            self.background.sync(|| self.sync_up_to(keep))?;
-        }
         write_floor(&self.shared.dir, &floor)?;
         self.trimmed = target;
-        let gone = &self.segments[..keep];
-        self.background
-            .remove(gone.iter().map(|segment| segment.number()).collect());
+        let gone: Vec<u64> = self.segments[..keep]
+            .iter()
+            .map(|segment| segment.number())
+            .collect();
+        if self.shared.options.sync != SyncMode::Always {
+            self.unsealed.extend(&gone);
+            self.unsealed.retain(|&number| number >= tables_below);
+        }
+        self.background.remove(gone);
         self.segments = Arc::new(self.segments[keep..].to_vec());
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.publish();
@@ -79,24 +91,39 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts everything before the end of the segment at `keep` on stable storage: a power failure must
-    /// not leave a floor without what it speaks of.
-    fn sync_up_to(&self, keep: usize) -> Result<(), Fault> {
+    /// Puts on stable storage what a floor in the segment at `keep` relies on: that segment, and of each
+    /// one below it the event ids and sessions, in its tables or, before it has any, in itself. Returns
+    /// the first segment of which it is not the tables.
+    fn sync_for_floor(&self, keep: usize) -> Result<u64, Fault> {
         let dir = &self.shared.dir;
-        for segment in self.segments[..=keep].iter().rev() {
-            let path = dir.segment(segment.number(), SegmentName::Log);
+        let dropped = self.segments[..keep].iter().map(|segment| segment.number());
+        let dropped: Vec<u64> = self.unsealed.iter().copied().chain(dropped).collect();
+        let tables_below = {
+            let tables = self.shared.tables.read();
+            let uncovered = dropped.iter().find(|&&number| !tables.cover(number));
+            uncovered.copied().unwrap_or(self.segments[keep].number())
+        };
+        for &number in dropped.iter().chain([&self.segments[keep].number()]) {
+            if number < tables_below {
+                sync_tables(dir, number)?;
+                continue;
+            }
+            let path = dir.segment(number, SegmentName::Log);
             match dir
                 .storage
                 .open(&path, OpenHow::Read)
                 .doing("opening", &path)
             {
                 Ok(file) => file.sync().doing("syncing", &path)?,
-                // It has its final name: it is on stable storage, and so is all that is before it.
-                Err(Fault::Io { missing: true, .. }) => break,
+                // It has its final name, and is on stable storage, or is removed and its tables are.
+                Err(Fault::Io { missing: true, .. }) => {}
                 Err(fault) => return Err(fault),
             }
         }
-        dir.storage.sync_dir(&dir.path).doing("syncing", &dir.path)
+        dir.storage
+            .sync_dir(&dir.path)
+            .doing("syncing", &dir.path)?;
+        Ok(tables_below)
     }
 
     fn snapshot(&self) -> Snapshot {

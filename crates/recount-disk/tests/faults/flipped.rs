@@ -310,7 +310,7 @@ async fn in_the_small_files() {
     log.trim(&trim).await.unwrap();
     log.close().await.unwrap();
     // Where each file's checksum ends; behind it are zeros.
-    for (name, meaning) in [("floor", 28), ("stream.meta", 60), ("watermark", 0)] {
+    for (name, meaning) in [("floor", 40), ("stream.meta", 60), ("watermark", 0)] {
         let path = file(name);
         for at in 0..64 {
             let storage = flip(&storage, &path, at);
