@@ -10,10 +10,10 @@ use crate::hash::Hashes;
 use crate::meta::{BadMeta, META_BYTES, Meta};
 use crate::storage::{Map, OpenHow, Storage, StorageFile, replace, replace_by};
 
-const MARKER: &str = "recount.format";
-const MARKER_TEXT: &str = "recount data directory, format 1\n";
+pub(crate) const MARKER: &str = "recount.format";
+pub(crate) const MARKER_TEXT: &str = "recount data directory, format 1\n";
 const MARKER_BEGINNING: &str = "recount data directory, format ";
-const STREAMS: &str = "streams";
+pub(crate) const STREAMS: &str = "streams";
 /// A stream's name as a file name; what file systems take is 255.
 const ESCAPED_BYTES_MAX: usize = 240;
 
@@ -138,6 +138,11 @@ pub(crate) fn streams(storage: &dyn Storage, root: &Path) -> Result<Vec<String>,
     if !check_root(storage, root)? {
         return Ok(Vec::new());
     }
+    stream_names(storage, root)
+}
+
+/// As [`streams`], without a look at what makes `root` a data directory.
+pub(crate) fn stream_names(storage: &dyn Storage, root: &Path) -> Result<Vec<String>, OpenError> {
     let dir = root.join(STREAMS);
     let names = match storage.list(&dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -58,7 +58,7 @@ pub enum OpenError {
     },
     /// What is on disk is not what was written, below what was on stable storage.
     #[error(
-        "{path} is damaged at byte {offset}: {what}; nothing was changed, restore the file from a backup"
+        "{path} is damaged at byte {offset}: {what}; nothing was changed: restore the file from a backup, or run `recount doctor`"
     )]
     Corrupt {
         /// The file.

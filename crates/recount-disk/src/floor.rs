@@ -42,8 +42,8 @@ impl Floor {
             && &bytes[..8] == MAGIC
             && crc32c::crc32c(&bytes[..24]) == u32_at(bytes, 24);
         // Older versions left the rest 0.
-        let tables = crc32c::crc32c(&bytes[..36]) == u32_at(bytes, 36);
-        let whole = whole && (tables || bytes[28..].iter().all(|&byte| byte == 0));
+        let tables = || crc32c::crc32c(&bytes[..36]) == u32_at(bytes, 36);
+        let whole = whole && (bytes[28..].iter().all(|&byte| byte == 0) || tables());
         whole.then(|| Self {
             trimmed: u64_at(bytes, 8),
             segment: u64_at(bytes, 16),

@@ -13,10 +13,14 @@ mod background;
 mod buffers;
 mod bytes;
 mod dir;
+pub mod doctor;
 mod error;
 mod floor;
 mod follow;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod index;
 mod load;

@@ -1,5 +1,6 @@
 //! Reading what a directory holds: the floor, complete segments, tables. Changes nothing.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::dir::{StreamDir, TableKind};
@@ -57,8 +58,14 @@ pub(crate) fn look_at(dir: &StreamDir, number: u64) -> Result<Found, Fault> {
     {
         None => Err("the segment is too short for a footer"),
         Some(at) => {
-            let tail = read_exact(&*file, at, FOOTER).doing("reading", &path)?;
-            Footer::decode(&tail, Salt::new(&dir.meta, number), len)
+            match read_exact(&*file, at, FOOTER) {
+                Ok(tail) => Footer::decode(&tail, Salt::new(&dir.meta, number), len),
+                // A writer cut off room that it had reserved: there was no footer.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Err("the segment became shorter")
+                }
+                Err(error) => return Err(error).doing("reading", &path),
+            }
         }
     };
     Ok(Found {

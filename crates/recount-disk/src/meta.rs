@@ -1,6 +1,6 @@
 //! Who a stream is: `stream.meta`.
 
-use crate::bytes::{array_at, put_u32, put_u64, u32_at};
+use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
 
 pub(crate) const META_BYTES: usize = 64;
 const MAGIC: &[u8; 8] = b"RCNTMETA";
@@ -45,14 +45,19 @@ impl Meta {
         {
             return Err(BadMeta::Damaged);
         }
-        match u32_at(bytes, 8) {
-            VERSION => Ok(Self {
-                identity: array_at(bytes, 16),
-                key: array_at(bytes, 32),
-                created_ms: crate::bytes::u64_at(bytes, 48),
-            }),
-            other => Err(BadMeta::Version(other)),
+        match (u32_at(bytes, 8), Self::unchecked(bytes)) {
+            (VERSION, Some(meta)) => Ok(meta),
+            (other, _) => Err(BadMeta::Version(other)),
         }
+    }
+
+    /// What the bytes say if nothing of it is damaged.
+    pub(crate) fn unchecked(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() >= 56).then(|| Self {
+            identity: array_at(bytes, 16),
+            key: array_at(bytes, 32),
+            created_ms: u64_at(bytes, 48),
+        })
     }
 }
 

@@ -63,7 +63,11 @@ pub(crate) fn for_writing(
 }
 
 /// Takes the lock, waiting for whoever holds it.
-fn lock(storage: &dyn Storage, dir: &Path, wait: Duration) -> Result<Box<dyn Lock>, OpenError> {
+pub(crate) fn lock(
+    storage: &dyn Storage,
+    dir: &Path,
+    wait: Duration,
+) -> Result<Box<dyn Lock>, OpenError> {
     let path = StreamDir::lock_path(dir);
     let deadline = Instant::now() + wait;
     loop {
@@ -113,7 +117,7 @@ impl Opening<'_> {
             .segments
             .iter()
             .partition(|(number, _)| *number < floor.segment);
-        self.remove_trimmed(&trimmed, &listing)?;
+        self.remove_trimmed(&trimmed, &listing, floor.tables_below)?;
         self.check_numbers(&numbers, floor.segment, floor.trimmed)?;
 
         self.remove_unsynced_tables(&numbers, &listing)?;
@@ -132,7 +136,7 @@ impl Opening<'_> {
         self.forget_lost(open_from, last_id)?;
         // By the last entry, not by the clock, which may step back.
         let window = self.options.idempotency_window.as_millis() as u64;
-        let tables = self.tables(&segments, last_id.ms.saturating_sub(window))?;
+        let tables = self.tables(&segments, floor.segment, last_id.ms.saturating_sub(window))?;
 
         let sync = self.options.sync != SyncMode::Os;
         let (active, end) = match active {
@@ -280,6 +284,7 @@ impl Opening<'_> {
             last_id,
             added,
             trimmed,
+            unsealed: Vec::new(),
             watermark,
             generation,
             changes,

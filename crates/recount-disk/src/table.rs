@@ -13,6 +13,7 @@ pub(crate) use rows::{IdBounds, IdRow, SessionRow, id_key, id_prefix, session_ke
 pub(crate) use write::{write_ids, write_sessions};
 
 use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
+use crate::dir::{Listing, TableKind};
 use crate::error::{Doing, Fault};
 use crate::storage::{Map, OpenHow, Storage};
 pub(crate) use filter::FilterKey;
@@ -104,15 +105,29 @@ pub(crate) struct Table {
     verified: Verified,
 }
 
-/// Takes a table that was found damaged out of use, so that the next opening makes it anew.
-pub(crate) fn set_aside(storage: &dyn Storage, fault: &Fault) {
+/// A table whose every part checks out.
+pub(crate) struct VerifiedTable {
+    pub(crate) rows: u64,
+    /// The smallest ms of the entry ids in it; in a table of sessions of no meaning.
+    pub(crate) ms_min: u64,
+}
+
+/// Takes a table that was found damaged out of use, so that the next opening makes it anew. One that
+/// also covers segments before `first_segment`, which are gone, stays: without it their ids and
+/// revisions would be forgotten.
+pub(crate) fn set_aside(storage: &dyn Storage, fault: &Fault, first_segment: u64) {
     let Fault::Corrupt { path, .. } = fault else {
         return;
     };
     let path = Path::new(path);
-    if path.extension().is_some_and(|ending| ending == "tbl")
-        && let Err(error) = storage.rename(path, &path.with_extension("bad"))
-    {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut listing = Listing::default();
+    listing.add(name.into_owned());
+    let rebuildable = TableKind::BOTH
+        .into_iter()
+        .flat_map(|kind| listing.tables(kind))
+        .any(|&(first, _)| first >= first_segment);
+    if rebuildable && let Err(error) = storage.rename(path, &path.with_extension("bad")) {
         tracing::error!(%error, path = %path.display(), "setting a damaged table aside");
     }
 }
@@ -219,6 +234,60 @@ impl Table {
         let before = number * self.header.rows_per_block();
         let rows = (self.header.rows - before).min(self.header.rows_per_block());
         Ok(block.chunks_exact(self.header.row_len).take(rows as usize))
+    }
+
+    /// Whether its rows are of this kind.
+    pub(crate) fn is_of(&self, kind: TableKind) -> bool {
+        (self.header.row_len == rows::SESSION) == (kind == TableKind::Sessions)
+    }
+
+    /// Checks every part: checksums, the order of the rows, that the filter knows each of them, and
+    /// that they lie within the table's bounds.
+    pub(crate) fn verify(&self) -> Result<VerifiedTable, Fault> {
+        let sessions = self.header.row_len == rows::SESSION;
+        let key_len = if sessions { 16 } else { 10 };
+        // A session has a row for every segment it is found in.
+        let sorted_len = if sessions { 20 } else { key_len };
+        let mut ms_min = u64::MAX;
+        let mut previous: &[u8] = &[];
+        for number in 0..self.header.blocks() {
+            for row in self.checked_rows(number)? {
+                let in_order = if sessions {
+                    previous < &row[..sorted_len]
+                } else {
+                    previous <= &row[..sorted_len]
+                };
+                if !in_order {
+                    return Err(self.damaged(number, "its rows are out of order"));
+                }
+                previous = &row[..sorted_len];
+                if !self.may_hold(&FilterKey::new(&row[..key_len]))? {
+                    return Err(self.damaged(number, "its filter does not know one of its rows"));
+                }
+                let within = if sessions {
+                    let segment = u64::from(SessionRow::decode(row).segment);
+                    (self.first_segment..=self.last_segment).contains(&segment)
+                } else {
+                    let ms = self.id(row).entry_id.ms;
+                    ms_min = ms_min.min(ms);
+                    (self.header.bounds.ms.0..=self.header.bounds.ms.1).contains(&ms)
+                };
+                if !within {
+                    return Err(self.damaged(number, "a row lies outside the table's bounds"));
+                }
+            }
+        }
+        match filter::first_damaged(&self.bytes[self.filter_start..]) {
+            Some(at) => Err(Fault::corrupt(
+                &self.path,
+                (self.filter_start + at) as u64,
+                "a block of the filter does not match its checksum",
+            )),
+            None => Ok(VerifiedTable {
+                rows: self.header.rows,
+                ms_min,
+            }),
+        }
     }
 
     fn damaged(&self, block: u64, what: &str) -> Fault {

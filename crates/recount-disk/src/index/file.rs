@@ -114,17 +114,39 @@ impl FileIndex {
         u32_at(&self.bytes, HEADER + 4 * ordinal as usize)
     }
 
+    /// Whether it says of every record and every term what `index` says, and nothing else.
+    pub(crate) fn agrees_with(&self, index: &MemoryIndex) -> bool {
+        let terms = sorted_terms(index);
+        let offsets = (0..self.count).map(|ordinal| self.offset(ordinal));
+        let Ok(dictionary) = Dictionary::new(&self.bytes[self.dictionary_at..]) else {
+            return false;
+        };
+        offsets.eq(index.offsets.iter().copied())
+            && dictionary.len() == terms.len()
+            && terms
+                .iter()
+                .all(|(key, ordinals)| match dictionary.get(key) {
+                    None => false,
+                    Some(_) => self.bitmap(&dictionary, key) == bitmap(ordinals),
+                })
+    }
+
     fn term(&self, kind: u8, name: &str) -> RoaringBitmap {
         let key = [&[kind], name.as_bytes()].concat();
         // Opening proved the dictionary readable and the checksum vouches for what it points to.
         let Ok(dictionary) = Dictionary::new(&self.bytes[self.dictionary_at..]) else {
             return RoaringBitmap::new();
         };
+        self.bitmap(&dictionary, &key)
+    }
+
+    fn bitmap(&self, dictionary: &Dictionary<&[u8]>, key: &[u8]) -> RoaringBitmap {
         match dictionary.get(key) {
             None => RoaringBitmap::new(),
             Some(single) if single & SINGLE != 0 => RoaringBitmap::from([single as u32]),
             Some(at) => {
-                let postings = &self.bytes[self.postings_at + at as usize..self.dictionary_at];
+                let from = self.postings_at.saturating_add(at as usize);
+                let postings = self.bytes.get(from..self.dictionary_at).unwrap_or_default();
                 RoaringBitmap::deserialize_from(postings).unwrap_or_default()
             }
         }

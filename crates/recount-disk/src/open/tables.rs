@@ -23,16 +23,24 @@ impl Opening<'_> {
         &self,
         segments: &[(u64, SegmentName)],
         listing: &Listing,
+        tables_below: u64,
     ) -> Result<(), OpenError> {
         for &(number, name) in segments {
-            // As in `remove_unsynced_tables`.
-            let reliable =
-                |&(first, last): &(u64, u64)| name == SegmentName::Sealed || first < last;
+            // As in `remove_unsynced_tables`, unless the floor knows better.
+            let synced = name == SegmentName::Sealed || number < tables_below;
+            let reliable = |&(first, last): &(u64, u64)| synced || first < last;
             let in_tables = |kind| {
+                let covers = |&&(first, last): &&(u64, u64)| (first..=last).contains(&number);
                 let mut ranges = listing.tables(kind).iter().filter(|range| reliable(range));
-                ranges.any(|&(first, last)| (first..=last).contains(&number))
+                match ranges.find(covers) {
+                    Some(&range) => {
+                        let path = self.dir.table(kind, range);
+                        Table::open(&*self.dir.storage, &path, range).map(|table| table.is_some())
+                    }
+                    None => Ok(false),
+                }
             };
-            if !TableKind::BOTH.into_iter().all(in_tables) {
+            if !(in_tables(TableKind::Ids)? && in_tables(TableKind::Sessions)?) {
                 let found = load::look_at(&self.dir, number)?;
                 let scanner = Scanner {
                     file: &*found.file,
@@ -122,15 +130,17 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Opens the tables, and makes those that are missing from the records.
+    /// Opens the tables, and makes those that are missing from the records, which are there from
+    /// segment `first` on.
     pub(super) fn tables(
         &self,
         segments: &[Arc<Segment>],
+        first: u64,
         expired_before: u64,
     ) -> Result<Tables, OpenError> {
         let listing = self.dir.list()?;
-        let ids = self.open_tables(TableKind::Ids, listing.ids)?;
-        let sessions = self.open_tables(TableKind::Sessions, listing.sessions)?;
+        let ids = self.open_tables(TableKind::Ids, listing.ids, first)?;
+        let sessions = self.open_tables(TableKind::Sessions, listing.sessions, first)?;
         let mut tables = Tables { ids, sessions };
         let covers = |tables: &[Arc<Table>], number| {
             tables
@@ -171,12 +181,19 @@ impl Opening<'_> {
         &self,
         kind: TableKind,
         ranges: Vec<(u64, u64)>,
+        first: u64,
     ) -> Result<Vec<Arc<Table>>, OpenError> {
         let (kept, superseded) = load::cover(ranges);
         let mut tables = Vec::new();
         for (range, table) in kept.iter().zip(load::tables(&self.dir, kind, &kept)?) {
             match table {
                 Some(table) => tables.push(table),
+                // Going on without it would shorten the window and begin revisions anew.
+                None if range.0 < first => {
+                    let path = self.dir.table(kind, *range);
+                    let what = "it also remembers trimmed segments, of which it cannot be made again (`recount doctor --repair` goes on without it)";
+                    return Err(Fault::corrupt(&path, 0, what).into());
+                }
                 None => {
                     let path = self.dir.table(kind, *range);
                     tracing::warn!(path = %path.display(), "the table is damaged; rebuilding it from the records");

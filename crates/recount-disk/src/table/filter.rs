@@ -40,6 +40,13 @@ impl Building {
     }
 }
 
+/// Where the first block is that does not match its checksum.
+pub(super) fn first_damaged(bytes: &[u8]) -> Option<usize> {
+    let damaged = |block: &[u8]| crc32c::crc32c(&block[..BLOCK - 4]) != u32_at(block, BLOCK - 4);
+    let mut blocks = bytes.chunks_exact(BLOCK);
+    Some(blocks.position(damaged)? * BLOCK)
+}
+
 /// What a filter asks of a key; made once for all the filters that are asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FilterKey {

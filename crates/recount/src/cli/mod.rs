@@ -11,6 +11,7 @@ mod config;
 mod demo;
 #[cfg(test)]
 mod docs;
+mod doctor;
 mod error;
 mod events;
 mod export;
@@ -81,6 +82,7 @@ enum Command {
     Replay(replay::Args),
     Info(info::Args),
     Trim(trim::Args),
+    Doctor(doctor::Args),
     Config(config::Args),
     Export(export::Args),
     Import(import::Args),
@@ -193,6 +195,7 @@ async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
         Command::Replay(args) => replay::run(args, &settings, interrupt).await,
         Command::Info(args) => info::run(&args, &settings).await,
         Command::Trim(args) => trim::run(args, &settings).await,
+        Command::Doctor(args) => doctor::run(args, &settings).await,
         Command::Config(args) => config::run(&args, &settings),
         Command::Export(args) => export::run(args, &settings).await,
         Command::Import(args) => import::run(args, &settings, interrupt).await,

@@ -3,6 +3,7 @@
 mod bad_input;
 mod config;
 mod demo;
+mod doctor;
 #[cfg(unix)]
 mod export;
 mod export_formats;
