@@ -183,10 +183,8 @@ impl IdRange {
     #[must_use]
     pub fn up_to(self, last: EntryId) -> Self {
         let end = match self.end {
-            Bound::Unbounded => Bound::Included(last),
-            Bound::Included(id) => Bound::Included(id.min(last)),
-            Bound::Excluded(id) if id <= last => self.end,
-            Bound::Excluded(_) => Bound::Included(last),
+            Bound::Included(id) | Bound::Excluded(id) if id <= last => self.end,
+            _ => Bound::Included(last),
         };
         Self { end, ..self }
     }
@@ -295,6 +293,25 @@ mod tests {
 
     fn id(ms: u64, seq: u64) -> EntryId {
         EntryId::new(ms, seq)
+    }
+
+    #[test]
+    fn a_range_is_cut_at_the_last_id() {
+        let id = |ms| EntryId::new(ms, 0);
+        let up_to = |end| {
+            IdRange {
+                start: Bound::Unbounded,
+                end,
+            }
+            .up_to(id(5))
+            .inclusive()
+        };
+        let to = |last| Some((EntryId::MIN, last));
+        assert_eq!(up_to(Bound::Unbounded), to(id(5)));
+        assert_eq!(up_to(Bound::Included(id(9))), to(id(5)));
+        assert_eq!(up_to(Bound::Excluded(id(9))), to(id(5)));
+        assert_eq!(up_to(Bound::Included(id(3))), to(id(3)));
+        assert_eq!(up_to(Bound::Excluded(id(5))), to(id(5).previous().unwrap()));
     }
 
     #[test]

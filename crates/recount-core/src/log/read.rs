@@ -137,7 +137,7 @@ pub struct Page {
 pub enum ReadError {
     /// What was read back is not what was written.
     #[error(
-        "{path} is damaged at byte {offset}: {what}; the other files are unharmed, restore this one from a backup or export what can be read"
+        "{path} is damaged at byte {offset}: {what}; the other files are unharmed: restore this one from a backup, or run `recount doctor`"
     )]
     Corrupt {
         /// The file.

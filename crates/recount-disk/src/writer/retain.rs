@@ -20,7 +20,7 @@ const SLACK_ENTRIES: u64 = 1_000;
 /// How often ages are looked at: so many times a period, within these bounds.
 const CHECKS_A_PERIOD: u32 = 20;
 const CHECK_MIN: Duration = Duration::from_secs(1);
-const CHECK_MAX: Duration = Duration::from_secs(60);
+const CHECK_MAX: Duration = Duration::from_mins(1);
 
 /// When the next look at the ages is due, by the log's clock.
 #[derive(Default)]
@@ -72,9 +72,10 @@ impl Writer {
 
 /// How many entries there may be before the log is cut back.
 fn longest(length: MaxLength) -> u64 {
-    let slack = match length.exact {
-        true => 0,
-        false => (length.entries / SLACK_PART).max(SLACK_ENTRIES),
+    let slack = if length.exact {
+        0
+    } else {
+        (length.entries / SLACK_PART).max(SLACK_ENTRIES)
     };
     length.entries.saturating_add(slack)
 }

@@ -138,10 +138,8 @@ impl SessionState {
             }
         }
         let name = event.event_type.as_str();
-        let name = match self.types.len() < TYPES_MAX || self.types.contains_key(name) {
-            true => name,
-            false => "",
-        };
+        let counted = self.types.len() < TYPES_MAX || self.types.contains_key(name);
+        let name = if counted { name } else { "" };
         *self.types.entry(name.to_owned()).or_default() += 1;
         if self.status == SessionStatus::Unknown || event.event_type == EventType::SessionStarted {
             self.status = SessionStatus::Active;
