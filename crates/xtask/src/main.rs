@@ -61,8 +61,29 @@ fn test(args: &[&str]) -> Result<(), String> {
     } else {
         command.args(args);
     }
-    succeed(&mut command, "tests failed: see above")
+    succeed(&mut command, "tests failed: see above")?;
+    if args.is_empty() {
+        // What a build with everything does more.
+        let mut command = Command::new(cargo());
+        command.current_dir(root()).arg("test").args(WITH_PARQUET);
+        succeed(
+            &mut command,
+            "tests of the feature parquet failed: see above",
+        )?;
+    }
+    Ok(())
 }
+
+const WITH_PARQUET: [&str; 8] = [
+    "-p",
+    "recount",
+    "--features",
+    "parquet",
+    "--test",
+    "cli",
+    "--",
+    "export",
+];
 
 /// The cargo that started this program.
 fn cargo() -> OsString {
