@@ -48,6 +48,17 @@ struct State {
     headless: Option<(u64, u64)>,
 }
 
+impl State {
+    /// Begins anew with the next look.
+    fn forget(&mut self) {
+        self.segments.clear();
+        self.growing = None;
+        self.seen = None;
+        self.torn = None;
+        self.headless = None;
+    }
+}
+
 /// Generation and changes of the watermark, and whether a writer lives: one that ends may have changed
 /// what it could no longer tell of.
 type Seen = (u64, u64, bool);
@@ -150,9 +161,7 @@ impl Follower {
                 // A trim took away what was about to be read: read the directory anew.
                 Err(Fault::Io { missing: true, .. }) if attempts < 5 => {
                     attempts += 1;
-                    state.seen = None;
-                    state.segments.clear();
-                    state.growing = None;
+                    state.forget();
                 }
                 // It is not there however often one looks.
                 Err(Fault::Io {
@@ -160,9 +169,15 @@ impl Follower {
                     path,
                     ..
                 }) => {
+                    state.forget();
                     return Err(Fault::corrupt(Path::new(&path), 0, "the file is missing"));
                 }
-                other => return other,
+                Ok(()) => return Ok(()),
+                Err(fault) => {
+                    // A part of what was read may have been taken in.
+                    state.forget();
+                    return Err(fault);
+                }
             }
         }
     }

@@ -40,7 +40,17 @@ impl Opening<'_> {
                     None => Ok(false),
                 }
             };
-            if !(in_tables(TableKind::Ids)? && in_tables(TableKind::Sessions)?) {
+            let ids = in_tables(TableKind::Ids)?;
+            let sessions = in_tables(TableKind::Sessions)?;
+            if number < tables_below {
+                // The segment itself was not put on stable storage: nothing is made from it. Ids that are
+                // in no table are older than the window.
+                if !sessions {
+                    let path = self.dir.table(TableKind::Sessions, (number, number));
+                    let what = "it remembers the sessions of a trimmed segment, and is missing or damaged (`recount doctor --repair` goes on without it)";
+                    return Err(Fault::corrupt(&path, 0, what).into());
+                }
+            } else if !(ids && sessions) {
                 let found = load::look_at(&self.dir, number)?;
                 let scanner = Scanner {
                     file: &*found.file,

@@ -202,62 +202,6 @@ async fn recover_with_interruptions(run: &Run) {
     }
 }
 
-/// Process after process in any mode, each with an end of its own. Others with, say,
-/// `RECOUNT_TEST_SEEDS=40..1000` in the environment.
-#[tokio::test]
-async fn many_lives() {
-    let told = std::env::var("RECOUNT_TEST_SEEDS").unwrap_or("0..40".into());
-    let (first, end) = told.split_once("..").expect("a range of seeds");
-    for seed in first.parse().unwrap()..end.parse().unwrap() {
-        println!("seed {seed}");
-        many_lives_of(seed).await;
-    }
-}
-
-async fn many_lives_of(seed: u64) {
-    let mut run = Run::new(seed);
-    let mut random = Random::new(!seed);
-    let mut how = Stop::Kill;
-    for life in 0..8 {
-        let sync = [
-            SyncMode::Always,
-            SyncMode::Os,
-            SyncMode::Interval(Duration::from_millis(1)),
-        ][random.below(3) as usize];
-        let next = if random.coin() {
-            Stop::Kill
-        } else {
-            Stop::Power
-        };
-        println!("life {life}: {sync}, ended by {next:?}");
-        let log = run.open(sync).await.expect("the log opens");
-        run.oracle.check_reopened(&log, how == Stop::Power).await;
-        how = next;
-        if random.below(4) > 0 {
-            run.storage
-                .stop_at(random.below(120), Moment::During(400), how);
-        }
-        let durable = sync == SyncMode::Always;
-        let mut alive = run.oracle.append_lost(&log, durable).await;
-        for _ in 0..random.below(9) {
-            let step = match random.below(5) {
-                0 => Step::Trim(random.below(120) as usize),
-                _ => Step::Append([(); 3].map(|()| random.below(21) as usize)),
-            };
-            alive = alive && run.step(&log, step, sync).await;
-        }
-        if alive && random.coin() && log.close().await.is_ok() {
-            run.oracle.closed();
-        }
-        run.storage = match how {
-            _ if run.storage.has_stopped() => run.storage.restarted(),
-            Stop::Kill => run.storage.kill(),
-            Stop::Power => run.storage.crash(),
-        };
-    }
-    run.check_survived(how).await;
-}
-
 /// A session whose last entries are lost goes on where its trimmed ones ended.
 #[tokio::test]
 async fn revisions_outlive_a_trim_and_a_loss() {

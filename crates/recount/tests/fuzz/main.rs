@@ -30,7 +30,7 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// Changes a few bytes, or takes some from elsewhere.
 fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..=random.below(4) {
         let len = bytes.len() as u64;
         let at = random.below(len + 1) as usize;
         match random.below(7) {
