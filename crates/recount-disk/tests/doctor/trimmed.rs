@@ -1,10 +1,13 @@
 //! A log whose beginning is trimmed: what is trimmed stays so.
 
-use recount_disk::sim::Random;
+use std::time::{Duration, Instant};
+
+use recount_disk::sim::{Random, SimStorage};
+use recount_disk::{DiskLog, DiskOptions, SyncMode};
 
 use super::support::{
-    append, check_repair, closed, closed_and_trimmed, examine, file, files, name, open, read_all,
-    repair, wrong,
+    ROOT, STREAM, append, check_repair, closed, closed_and_trimmed, examine, file, files, name,
+    open, options, read_all, repair, trim, wrong,
 };
 
 #[tokio::test]
@@ -81,4 +84,44 @@ async fn revisions_are_not_given_out_again_when_the_last_of_a_session_is_lost() 
     bytes[middle] ^= 1;
     storage.tamper(&path, Some(bytes));
     check_repair(&storage, &all, "the last record").await;
+}
+
+#[tokio::test]
+async fn what_was_to_outlive_a_trimmed_segment_is_gone() {
+    let storage = SimStorage::new(1);
+    let options = DiskOptions {
+        sync: SyncMode::Os,
+        ..options(&storage)
+    };
+    let log = DiskLog::open(ROOT, STREAM, options).await.unwrap();
+    for n in 0..24 {
+        append(&log, 5 * n..5 * n + 5).await;
+    }
+    let table = file("sessions-0000000001-0000000001.tbl");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while storage.content(&table).is_none() {
+        assert!(Instant::now() < deadline, "the table does not appear");
+        tokio::task::yield_now().await;
+    }
+    let segment = storage.content(file("0000000001.log")).unwrap();
+    trim(&log, 10).await;
+    let all = read_all(&log).await;
+    let storage = storage.kill();
+    // As if removing it had been cut short, and the table was lost since.
+    storage.tamper(file("0000000001.log"), Some(segment));
+    storage.tamper(&table, None);
+    let refused = DiskLog::open(ROOT, STREAM, self::options(&storage)).await;
+    let refused = refused.err().unwrap().to_string();
+    assert!(
+        refused.contains("the sessions of a trimmed segment"),
+        "{refused}"
+    );
+    let repaired = repair(&storage);
+    assert_eq!(wrong(&repaired.after), [] as [&str; 0]);
+    let told = repaired
+        .done
+        .iter()
+        .any(|done| done.file == "0000000001.log");
+    assert!(told, "{:?}", repaired.done);
+    assert_eq!(read_all(&open(&storage).await).await, all);
 }

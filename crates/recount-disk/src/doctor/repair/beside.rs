@@ -1,5 +1,7 @@
 //! Names, the floor, and what stands beside the segments.
 
+use std::sync::Arc;
+
 use recount_core::EntryId;
 
 use super::super::files::Notes;
@@ -13,6 +15,7 @@ use crate::error::{Doing, Fault};
 use crate::floor::Floor;
 use crate::load;
 use crate::storage::{OpenHow, replace};
+use crate::table::Table;
 
 impl Repair {
     /// Gives segments their right names.
@@ -190,6 +193,34 @@ impl Repair {
                 _ => {}
             }
         }
+        self.trimmed_without_tables(floor)?;
         self.sync_dir()
+    }
+
+    /// Removes trimmed segments whose floor relies on their tables where these are gone: they were not put
+    /// on stable storage themselves, and opening does not go by them.
+    fn trimmed_without_tables(&mut self, floor: &Floor) -> Result<(), Fault> {
+        let dir = Arc::clone(&self.dir);
+        let listing = dir.list()?;
+        for (number, name) in listing.segments {
+            if number >= floor.segment.min(floor.tables_below) {
+                break;
+            }
+            let covering = listing
+                .sessions
+                .iter()
+                .find(|(first, last)| (*first..=*last).contains(&number));
+            if let Some(&range) = covering
+                && Table::open(&*dir.storage, &dir.table(TableKind::Sessions, range), range)?
+                    .is_some()
+            {
+                continue;
+            }
+            let file = super::super::segments::file_name(&dir.segment(number, name));
+            self.remove(&file)?;
+            let what = "removed it: it is trimmed, and what was to outlive it is gone";
+            self.did(file, format!("{what}; {}", means(TableKind::Sessions)));
+        }
+        Ok(())
     }
 }
