@@ -74,15 +74,12 @@ pub(crate) fn check_root(storage: &dyn Storage, root: &Path) -> Result<bool, Ope
             return Ok(true);
         }
         let text = String::from_utf8_lossy(&text);
-        return Err(match text.strip_prefix(MARKER_BEGINNING) {
+        let version = text.strip_prefix(MARKER_BEGINNING);
+        let version = version.and_then(|version| version.trim().parse::<u32>().ok());
+        return Err(match version.filter(|&version| version > 1) {
             Some(version) => OpenError::Format {
                 path: path.display().to_string(),
-                found: version
-                    .chars()
-                    .take(20)
-                    .collect::<String>()
-                    .trim()
-                    .to_owned(),
+                found: version.to_string(),
             },
             None => Fault::corrupt(
                 &path,
@@ -148,9 +145,28 @@ pub(crate) fn stream_names(storage: &dyn Storage, root: &Path) -> Result<Vec<Str
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.doing("reading", &dir)?,
     };
-    let mut streams: Vec<String> = names.iter().filter_map(|name| unescape(name)).collect();
+    let mut streams = Vec::new();
+    for name in names {
+        if let Some(stream) = unescape(&name)
+            && holds_stream(storage, &dir.join(&name))
+        {
+            streams.push(stream);
+        }
+    }
     streams.sort();
     Ok(streams)
+}
+
+/// Whether something in [`STREAMS`] is a stream's directory. One whose files nobody may list is: what
+/// it holds is not known.
+pub(crate) fn holds_stream(storage: &dyn Storage, dir: &Path) -> bool {
+    use std::io::ErrorKind;
+    match storage.list(dir) {
+        Ok(names) => names
+            .iter()
+            .any(|name| name == "stream.meta" || name.ends_with(".seg") || name.ends_with(".log")),
+        Err(error) => !matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound),
+    }
 }
 
 fn unescape(name: &str) -> Option<String> {

@@ -95,8 +95,9 @@ impl OpenError {
     }
 }
 
-/// What opening cut off the end of the log, because it had never been on stable storage whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What opening cut off the end of the log, because as far as is known it had never been on stable storage
+/// whole; or that it cannot tell where the log ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// The segment file.
     pub path: String,
@@ -106,10 +107,23 @@ pub struct Recovery {
     pub bytes: u64,
     /// Where the bytes are now.
     pub saved_to: Vec<String>,
+    /// The watermark, where it is missing or damaged: then nothing tells whether entries are missing at
+    /// the log's end.
+    pub no_watermark: Option<String>,
 }
 
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.no_watermark {
+            write!(
+                f,
+                "{path} is missing or damaged: whether entries are missing at the end of the log cannot be told"
+            )?;
+            if self.bytes == 0 {
+                return Ok(());
+            }
+            f.write_str("; ")?;
+        }
         write!(
             f,
             "{} ended in an incomplete write: {} bytes from byte {} on were set aside in {}; as far as is known they were never acknowledged as synced",

@@ -193,6 +193,8 @@ impl Follower {
         let seen = Some((generation, changes, alive));
         if state.seen != seen {
             self.read_directory(state)?;
+            // Read before the floor, which is written before it.
+            load::check_floor(dir, &state.floor, watermark.as_ref())?;
             state.seen = seen;
         }
         while self.advance(state, living.as_ref())? {}

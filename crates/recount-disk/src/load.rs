@@ -23,6 +23,25 @@ pub(crate) fn floor(dir: &StreamDir) -> Result<Floor, Fault> {
     }
 }
 
+/// An error unless the floor hides what was trimmed when the watermark was written, after it: it is
+/// missing, or an older one.
+pub(crate) fn check_floor(
+    dir: &StreamDir,
+    floor: &Floor,
+    watermark: Option<&Watermark>,
+) -> Result<(), Fault> {
+    match watermark.and_then(|watermark| watermark.trimmed) {
+        Some(trimmed) if trimmed > floor.trimmed => {
+            let what = format!(
+                "{trimmed} entries were trimmed, but it hides {}: it is missing, or an older one",
+                floor.trimmed
+            );
+            Err(Fault::corrupt(&dir.floor(), 0, what))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What the last writer, or the living one, says of itself. None if it cannot be read.
 pub(crate) fn watermark(dir: &StreamDir) -> Option<Watermark> {
     let path = dir.watermark();
@@ -32,7 +51,10 @@ pub(crate) fn watermark(dir: &StreamDir) -> Option<Watermark> {
             .storage
             .open(&path, crate::storage::OpenHow::Read)
             .ok()?;
-        Watermark::decode(&read_exact(&*file, 0, WATERMARK_BYTES).ok()?)
+        Watermark::decode(
+            &read_exact(&*file, 0, WATERMARK_BYTES).ok()?,
+            &dir.meta.identity,
+        )
     })
 }
 
@@ -140,7 +162,7 @@ pub(crate) fn tables(
     ranges: &[(u64, u64)],
 ) -> Result<Vec<Option<Arc<Table>>>, Fault> {
     let open = |&range| {
-        let table = Table::open(&*dir.storage, &dir.table(kind, range), range)?;
+        let table = Table::open(dir, &dir.table(kind, range), range)?;
         Ok(table.map(Arc::new))
     };
     ranges.iter().map(open).collect()

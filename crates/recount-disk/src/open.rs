@@ -123,13 +123,18 @@ impl Opening<'_> {
         self.remove_unsynced_tables(&numbers, &listing)?;
 
         let before = load::watermark(dir);
+        load::check_floor(dir, &floor, before.as_ref())?;
         let Recovered {
             mut segments,
             active,
-            recovery,
+            mut recovery,
         } = recover(dir, &numbers, before.as_ref())?;
         let (added, last_id) = position_after(&segments, active.as_ref().map(|(active, _)| active));
         self.check_floor(&floor, added)?;
+        if before.is_none() && added > 0 {
+            let unknown = recovery.get_or_insert_with(Recovery::default);
+            unknown.no_watermark = Some(dir.watermark().display().to_string());
+        }
         let open_from = segments
             .last()
             .map_or(floor.segment, |last| last.number() + 1);

@@ -205,6 +205,7 @@ impl Recovering<'_> {
                 offset,
                 bytes: saved_bytes,
                 saved_to,
+                no_watermark: None,
             });
         }
         Ok(())

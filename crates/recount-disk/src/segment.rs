@@ -129,7 +129,7 @@ impl Segment {
     fn read_index_file(&self, count: u32) -> Option<FileIndex> {
         let path = self.dir.index(self.number());
         let bytes = self.dir.map(&path).ok().flatten()?;
-        let index = FileIndex::open(bytes, self.number(), count);
+        let index = FileIndex::open(bytes, self.number(), count, &self.dir.meta.identity);
         if index.is_none() {
             tracing::warn!(path = %path.display(), "the index is damaged; rebuilding it from the records");
         }
@@ -137,9 +137,15 @@ impl Segment {
     }
 
     fn rebuilt_index(&self, footer: &Footer) -> Result<FileIndex, Fault> {
-        let bytes = build(self.number(), &self.scanned(footer)?);
+        let bytes = build(
+            self.number(),
+            &self.scanned(footer)?,
+            &self.dir.meta.identity,
+        );
         let path = self.dir.index(self.number());
-        FileIndex::open(Map::Memory(bytes), self.number(), footer.count).ok_or_else(|| {
+        let identity = &self.dir.meta.identity;
+        let opened = FileIndex::open(Map::Memory(bytes), self.number(), footer.count, identity);
+        opened.ok_or_else(|| {
             Fault::corrupt(
                 &path,
                 0,

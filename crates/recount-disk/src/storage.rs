@@ -61,6 +61,10 @@ pub trait StorageFile: Send + Sync + 'static {
     fn len(&self) -> io::Result<u64>;
     /// The first `len` bytes, which nobody changes any more.
     fn map(&self, len: u64) -> io::Result<Map>;
+    /// Whether the file still has a name: one that was removed is lost when it is closed.
+    fn still_stands(&self) -> io::Result<bool> {
+        Ok(true)
+    }
     /// Whether the file is empty.
     fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|len| len == 0)
@@ -68,7 +72,13 @@ pub trait StorageFile: Send + Sync + 'static {
 }
 
 /// A held lock; dropping it releases it.
-pub trait Lock: Send + Sync {}
+pub trait Lock: Send + Sync {
+    /// Whether the locked file still stands under its name. If it does not, another process can take
+    /// a lock of its own there.
+    fn still_stands(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+}
 
 /// The bytes of a file that no longer changes.
 pub enum Map {

@@ -13,7 +13,7 @@ pub(crate) use rows::{IdBounds, IdRow, SessionRow, id_key, id_prefix, session_ke
 pub(crate) use write::{write_ids, write_sessions};
 
 use crate::bytes::{array_at, put_u32, put_u64, u32_at, u64_at};
-use crate::dir::{Listing, TableKind};
+use crate::dir::{Listing, StreamDir, TableKind};
 use crate::error::{Doing, Fault};
 use crate::storage::{Map, OpenHow, Storage};
 pub(crate) use filter::FilterKey;
@@ -24,6 +24,8 @@ const MAGIC: &[u8; 8] = b"RCNTTBL1";
 const HEADER: usize = 96;
 /// The header takes a block of its own, so that blocks are aligned.
 const BLOCK: usize = 4096;
+/// Where the checksum stands that makes a table this stream's and this name's.
+const BOUND: usize = 84;
 /// What a block holds besides its checksum.
 const BLOCK_DATA: usize = BLOCK - 4;
 
@@ -37,7 +39,7 @@ struct Header {
 }
 
 impl Header {
-    fn encode(&self) -> [u8; HEADER] {
+    fn encode(&self, bound: u32) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(MAGIC);
         put_u32(&mut bytes, 8, self.row_len as u32);
@@ -54,13 +56,17 @@ impl Header {
         bytes[64..80].copy_from_slice(&prefix.1.to_be_bytes());
         let crc = crc32c::crc32c(&bytes[..80]);
         put_u32(&mut bytes, 80, crc);
+        let bound = crc32c::crc32c_append(bound, &bytes[..84]).max(1);
+        put_u32(&mut bytes, BOUND, bound);
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: &[u8], bound: u32) -> Option<Self> {
         if bytes.len() < BLOCK
             || &bytes[..8] != MAGIC
             || crc32c::crc32c(&bytes[..80]) != u32_at(bytes, 80)
+            // 0 in older versions.
+            || ![0, crc32c::crc32c_append(bound, &bytes[..84]).max(1)].contains(&u32_at(bytes, BOUND))
         {
             return None;
         }
@@ -91,6 +97,13 @@ impl Header {
     fn file_bytes(&self) -> usize {
         BLOCK + self.blocks() as usize * BLOCK + self.filter_blocks as usize * filter::BLOCK
     }
+}
+
+/// What a table's header is bound to: a table of another stream, or one that was copied to another name,
+/// would answer wrongly.
+fn bound(dir: &StreamDir, path: &Path) -> u32 {
+    let name = path.file_name().unwrap_or_default();
+    crc32c::crc32c_append(crc32c::crc32c(&dir.meta.identity), name.as_encoded_bytes())
 }
 
 /// An open table.
@@ -135,14 +148,17 @@ pub(crate) fn set_aside(storage: &dyn Storage, fault: &Fault, first_segment: u64
 impl Table {
     /// Opens a table; none if it is damaged. Its parts are checked when they are used.
     pub(crate) fn open(
-        storage: &dyn Storage,
+        dir: &StreamDir,
         path: &Path,
         segments: (u64, u64),
     ) -> Result<Option<Self>, Fault> {
-        let file = storage.open(path, OpenHow::Read).doing("opening", path)?;
+        let file = dir
+            .storage
+            .open(path, OpenHow::Read)
+            .doing("opening", path)?;
         let len = file.len().doing("reading", path)?;
         let bytes = file.map(len).doing("mapping", path)?;
-        Ok(Header::decode(&bytes).map(|header| Self {
+        Ok(Header::decode(&bytes, bound(dir, path)).map(|header| Self {
             path: path.to_owned(),
             first_segment: segments.0,
             last_segment: segments.1,

@@ -23,6 +23,7 @@ pub(crate) use roll::create_segment;
 pub(crate) use trim::keep_spare_floor;
 
 use crate::background::Background;
+use crate::dir::StreamDir;
 use crate::error::{Doing, Fault};
 use crate::index::MemoryIndex;
 use crate::options::SyncMode;
@@ -213,6 +214,7 @@ impl Writer {
         before: Option<(EntryId, u64)>,
     ) -> Result<(), AppendError> {
         let (file, path) = (Arc::clone(&self.file), self.segment_path());
+        self.check_alone().map_err(|fault| self.stop(&fault))?;
         let parts: Vec<IoSlice<'_>> = frames.iter().map(|frame| IoSlice::new(frame)).collect();
         if let Err(fault) = file.write_at(&parts, self.end).doing("writing", &path) {
             return Err(self.take_back(fault, before));
@@ -240,6 +242,28 @@ impl Writer {
             return Ok(());
         }
         self.flush()
+    }
+
+    /// Fails if somebody took away what the writer relies on: its lock, which keeps others out, or the
+    /// file that it writes. What it wrote from then on would be lost.
+    pub(crate) fn check_alone(&self) -> Result<(), Fault> {
+        let lock = StreamDir::lock_path(&self.shared.dir.path);
+        if !self.lock.still_stands().doing("checking", &lock)? {
+            return Err(Fault::corrupt(
+                &lock,
+                0,
+                "it was removed or replaced while the log was being written",
+            ));
+        }
+        let path = self.segment_path();
+        if !self.file.still_stands().doing("checking", &path)? {
+            return Err(Fault::corrupt(
+                &path,
+                0,
+                "it was removed while it was being written",
+            ));
+        }
+        Ok(())
     }
 
     /// Returns to the state before frames that could not be written.
@@ -287,9 +311,15 @@ impl Writer {
             synced: self.synced.load(Ordering::Acquire),
             generation: self.generation,
             changes: self.changes.load(Ordering::Acquire),
+            trimmed: Some(self.trimmed),
         };
         self.watermark
-            .write_at(&[IoSlice::new(&watermark.encode())], 0)
+            .write_at(
+                &[IoSlice::new(
+                    &watermark.encode(&self.shared.dir.meta.identity),
+                )],
+                0,
+            )
             .doing("writing", &self.shared.dir.watermark())
     }
 
@@ -314,7 +344,9 @@ impl Writer {
     fn finish(mut self) -> Result<(), AppendError> {
         // Complete segments are synced before the active one, and a failure counts.
         self.background.finish();
-        let synced = self.check_running().and_then(|()| Ok(self.sync_all()?));
+        let synced = self
+            .check_running()
+            .and_then(|()| Ok(self.check_alone().and_then(|()| self.sync_all())?));
         // Free for the next writer before anybody learns that this one is gone.
         drop(self.lock);
         self.shared

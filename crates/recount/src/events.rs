@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::vec;
 
-use recount_core::{EventLog, Query, ReadError, Recorded};
+use recount_core::{EntryId, EventLog, Partition, Query, ReadError, ReadRange, Recorded};
 
 /// The entries a query finds, fetched page by page.
+///
+/// Never with a hole: where a trim overtakes the walk, it ends with [`ReadError::Trimmed`].
 ///
 /// ```
 /// # use recount::{Event, EventType, Filter, Query, ReadRange, Recount};
@@ -32,6 +34,8 @@ pub struct Events {
     log: Arc<dyn EventLog>,
     /// What is left to be fetched; none after the last page.
     query: Option<Query>,
+    /// Where the last page said that the next one begins; none before the first.
+    continues: Option<EntryId>,
     page: vec::IntoIter<Recorded>,
     /// How many entries may still be fetched.
     remaining: usize,
@@ -45,6 +49,7 @@ impl Events {
         Self {
             log,
             query: Some(query),
+            continues: None,
             page: Vec::new().into_iter(),
             remaining: usize::MAX,
         }
@@ -99,7 +104,7 @@ impl Events {
     }
 
     /// A page from the log, perhaps empty; none where nothing is left. State changes only after
-    /// the one await, so that a caller may drop the future and call again.
+    /// the last await, so that a caller may drop the future and call again.
     async fn fetch(&mut self) -> Result<Option<Vec<Recorded>>, ReadError> {
         let Some(query) = self.query.as_mut().filter(|_| self.remaining > 0) else {
             return Ok(None);
@@ -110,14 +115,49 @@ impl Events {
             .limit
             .clamp(1, Self::PAGE_ENTRIES)
             .min(self.remaining);
+        let partition = page.range.partition;
         let page = self.log.query(&page).await?;
+        if let Some(from) = self.continues {
+            let begins = page.entries.first().map(|first| first.position.entry_id);
+            if begins != Some(from) {
+                check_retained(&*self.log, partition, from).await?;
+            }
+        }
         self.remaining = self.remaining.saturating_sub(page.entries.len());
+        self.continues = page.next;
         match page.next {
             Some(next) => query.range = query.range.clone().continued(next),
             None => self.query = None,
         }
         Ok(Some(page.entries))
     }
+}
+
+/// Fails if entries from `from` on were trimmed. A page says where to go on, which need not be an
+/// entry: that a page does not begin there proves nothing, the first retained entry does.
+async fn check_retained(
+    log: &dyn EventLog,
+    partition: Partition,
+    from: EntryId,
+) -> Result<(), ReadError> {
+    let first = first_retained(log, partition).await?;
+    if first.is_none_or(|first| first > from) {
+        return Err(ReadError::Trimmed { from, first });
+    }
+    Ok(())
+}
+
+/// The first entry that is left; none where none is.
+pub(crate) async fn first_retained(
+    log: &dyn EventLog,
+    partition: Partition,
+) -> Result<Option<EntryId>, ReadError> {
+    let range = ReadRange {
+        partition,
+        ..ReadRange::all().limit(1)
+    };
+    let page = log.read(&range).await?;
+    Ok(page.entries.first().map(|first| first.position.entry_id))
 }
 
 impl fmt::Debug for Events {

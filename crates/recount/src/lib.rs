@@ -68,7 +68,7 @@ pub use recount_core::*;
 pub use recount_disk::{MaxLength, Retention, SyncMode};
 pub use replay::{InvalidPace, Pace, Replay, ReplayError};
 pub use session::{MESSAGES_MAX, OpenCall, Session, SessionState, SessionStatus, StateMessage};
-pub use tail::Tail;
+pub use tail::{Skipped, Tail};
 pub use time::{InvalidMoment, Moment};
 pub use url::{InvalidUrl, LogUrl};
 

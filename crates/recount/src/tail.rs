@@ -10,7 +10,10 @@ use recount_core::{
     Recorded, StartFrom,
 };
 
-/// What comes after a place in a log, as it comes. Never ends, never polls, never misses.
+use crate::events::first_retained;
+
+/// What comes after a place in a log, as it comes. Never ends, never polls, and misses only what is
+/// trimmed before it comes to it: [`Tail::skipped`] tells.
 ///
 /// ```
 /// # use recount::{Event, EventType, Recount, StartFrom};
@@ -30,8 +33,22 @@ pub struct Tail {
     filter: Filter,
     /// How far the log was searched.
     searched: Cursor,
+    /// The ids after which it was asked to begin. What is trimmed there was not missed.
+    asked: Cursor,
+    /// Where the last page said that the next one begins.
+    continues: Option<Position>,
+    skipped: Option<Skipped>,
     /// Found and not yet handed out.
     found: VecDeque<Recorded>,
+}
+
+/// A part of a log that was trimmed before a tail came to it: whatever was recorded there is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skipped {
+    /// How far the tail had come.
+    pub after: EntryId,
+    /// Where it went on.
+    pub before: EntryId,
 }
 
 impl Tail {
@@ -40,17 +57,23 @@ impl Tail {
 
     pub(crate) async fn start(log: Arc<dyn EventLog>, from: StartFrom) -> Result<Self, ReadError> {
         let end = log.tail().await?;
-        let searched = match from {
-            StartFrom::End => end,
-            StartFrom::After(entry_id) => Cursor::after(entry_id)
-                .iter()
-                .chain(end.iter().map(|last| Position { entry_id, ..last }))
-                .collect(),
+        let (searched, asked) = match from {
+            StartFrom::End => (end, Cursor::start()),
+            StartFrom::After(entry_id) => {
+                let asked: Cursor = Cursor::after(entry_id)
+                    .iter()
+                    .chain(end.iter().map(|last| Position { entry_id, ..last }))
+                    .collect();
+                (asked.clone(), asked)
+            }
         };
         Ok(Self {
             log,
             filter: Filter::default(),
             searched,
+            asked,
+            continues: None,
+            skipped: None,
             found: VecDeque::new(),
         })
     }
@@ -66,18 +89,28 @@ impl Tail {
     ///
     /// Dropping the future loses nothing: the next call goes on where this one was.
     pub async fn next(&mut self) -> Result<Recorded, ReadError> {
+        let mut waited = false;
         loop {
             if let Some(recorded) = self.found.pop_front() {
                 return Ok(recorded);
             }
-            if !self.search().await? {
+            let searched = self.search(waited).await?;
+            if !searched {
                 self.log.wait(&self.searched).await?;
             }
+            waited = !searched;
         }
     }
 
-    /// Looks at one more page. False where everything that exists was looked at.
-    async fn search(&mut self) -> Result<bool, ReadError> {
+    /// What was trimmed before the tail came to it, since this was asked last: it lies before the
+    /// entry that [`Tail::next`] gave last, or before the next one.
+    pub fn skipped(&mut self) -> Option<Skipped> {
+        self.skipped.take()
+    }
+
+    /// Looks at one more page. False where everything that exists was looked at. State changes only
+    /// after the last await.
+    async fn search(&mut self, waited: bool) -> Result<bool, ReadError> {
         // The end is asked for first and the search kept below it: the cursor then moves on also
         // where nothing passes the filter, else the wait would return at once for what was
         // searched already.
@@ -101,6 +134,14 @@ impl Tail {
             filter: self.filter.clone(),
         };
         let page = self.log.query(&query).await?;
+        let begins = page.entries.first().map(|first| first.position);
+        // Whoever comes right from waiting is not behind. Its place may well be trimmed by then, with
+        // nothing missed.
+        let in_time = waited || (begins.is_some() && begins == self.continues);
+        if !in_time {
+            self.notice_trim(last).await?;
+        }
+        self.continues = page.next.map(|entry_id| Position { entry_id, ..last });
         self.found.extend(page.entries);
         self.searched.advance(match page.next {
             Some(next) => Position {
@@ -110,6 +151,22 @@ impl Tail {
             None => last,
         });
         Ok(true)
+    }
+
+    /// Takes down what of the part up to `last` was trimmed before it was looked at.
+    async fn notice_trim(&mut self, last: Position) -> Result<(), ReadError> {
+        let after = self.searched.get(last.partition);
+        if after == self.asked.get(last.partition) {
+            return Ok(());
+        }
+        let first = first_retained(&*self.log, last.partition).await?;
+        let end = last.entry_id.next().unwrap_or(EntryId::MAX);
+        let before = first.map_or(end, |first| first.min(end));
+        if before > after {
+            let after = self.skipped.map_or(after, |earlier| earlier.after);
+            self.skipped = Some(Skipped { after, before });
+        }
+        Ok(())
     }
 }
 

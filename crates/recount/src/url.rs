@@ -33,6 +33,9 @@ impl FromStr for LogUrl {
     type Err = InvalidUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        if text.chars().any(char::is_control) {
+            return Err(InvalidUrl::ControlCharacter);
+        }
         let (scheme, rest) = text.split_once(':').ok_or(InvalidUrl::NoScheme)?;
         match scheme {
             "disk" if rest.is_empty() => Err(InvalidUrl::NoPath),
@@ -54,6 +57,11 @@ impl FromStr for LogUrl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidUrl {
+    /// There is a character in it that terminals obey, and that no path should have.
+    #[error(
+        "the URL holds a control character: write disk:PATH without one, such as disk:recount-data"
+    )]
+    ControlCharacter,
     /// There is no colon in it.
     #[error("the URL names no engine: write disk:PATH, such as disk:recount-data")]
     NoScheme,
@@ -94,6 +102,9 @@ mod tests {
         }
         assert_eq!("disk:".parse::<LogUrl>(), Err(InvalidUrl::NoPath));
         assert_eq!("disk://x".parse::<LogUrl>(), Err(InvalidUrl::DiskHost));
+        for text in ["disk:x\0y", "disk:\u{1b}[2J", "disk:x\n"] {
+            assert_eq!(text.parse::<LogUrl>(), Err(InvalidUrl::ControlCharacter));
+        }
         assert_eq!("data".parse::<LogUrl>(), Err(InvalidUrl::NoScheme));
     }
 

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use recount::{
-    Event, EventType, Filter, Limits, Outcome, Query, ReadRange, Recorded, Recount, StartFrom,
-    SystemClock,
+    Event, EventType, Filter, Limits, Outcome, Query, ReadError, ReadRange, Recorded, Recount,
+    Skipped, StartFrom, SystemClock, TrimLimit, TrimRequest,
 };
 use recount_conformance::{MemoryLog, MemoryOptions, MemoryStream};
 
@@ -150,7 +150,124 @@ async fn a_closed_log_ends_the_tail_with_an_error() {
     let recount = recount();
     let mut tail = recount.tail(StartFrom::End).await.unwrap();
     recount.close().await.unwrap();
-    assert_eq!(tail.next().await, Err(recount::ReadError::Closed));
+    assert_eq!(tail.next().await, Err(ReadError::Closed));
+}
+
+/// Leaves the newest `count`.
+async fn keep(recount: &Recount, count: u64) {
+    let request = TrimRequest::exact(TrimLimit::MaxLength(count));
+    recount.trim(&request).await.unwrap();
+}
+
+fn everything(range: ReadRange) -> Query {
+    Query {
+        range,
+        filter: Filter::default(),
+    }
+}
+
+#[tokio::test]
+async fn a_walk_that_a_trim_overtakes_ends_with_an_error() {
+    // What the walk goes on with, by number, and what is left then.
+    for (backward, goes_on, left) in [
+        (false, 10, 5_u8),
+        (false, 10, 0),
+        (true, 14, 3),
+        (true, 14, 0),
+    ] {
+        let recount = with_events(25).await;
+        let all = recount.events(everything(ReadRange::all())).collect().await;
+        let ids: Vec<_> = all
+            .unwrap()
+            .iter()
+            .map(|entry| entry.position.entry_id)
+            .collect();
+        let range = ReadRange::all().limit(10);
+        let range = if backward { range.backward() } else { range };
+        let mut events = recount.events(everything(range));
+        assert_eq!(events.next_page().await.unwrap().unwrap().len(), 10);
+        keep(&recount, left.into()).await;
+        let trimmed = ReadError::Trimmed {
+            from: ids[goes_on],
+            first: (left > 0).then(|| ids[25 - usize::from(left)]),
+        };
+        // Asked again, it does not go on as if nothing had been.
+        for _ in 0..2 {
+            assert_eq!(events.next_page().await, Err(trimmed.clone()));
+        }
+        assert_eq!(trimmed.code(), "trimmed");
+    }
+}
+
+#[tokio::test]
+async fn a_walk_ahead_of_a_trim_goes_on() {
+    let recount = with_events(25).await;
+    let mut events = recount.events(everything(ReadRange::all().limit(10)));
+    assert_eq!(events.next_page().await.unwrap().unwrap().len(), 10);
+    keep(&recount, 15).await;
+    let rest = events.collect().await.unwrap();
+    assert!(rest.iter().map(id).eq(10..25));
+}
+
+#[tokio::test]
+async fn a_tail_that_a_trim_overtakes_goes_on_and_says_so() {
+    let recount = with_events(2_500).await;
+    let all = recount.events(everything(ReadRange::all())).collect().await;
+    let at: Vec<_> = all
+        .unwrap()
+        .iter()
+        .map(|entry| entry.position.entry_id)
+        .collect();
+    let mut tail = recount
+        .tail(StartFrom::After(recount::EntryId::MIN))
+        .await
+        .unwrap();
+    for n in 0..1_000 {
+        assert_eq!(id(&tail.next().await.unwrap()), n);
+    }
+    assert_eq!(tail.skipped(), None);
+    keep(&recount, 100).await;
+    assert_eq!(id(&tail.next().await.unwrap()), 2_400);
+    let skipped = tail.skipped().unwrap();
+    assert_eq!(skipped.after.next(), Some(at[1_000]));
+    assert_eq!(skipped.before, at[2_400]);
+    assert_eq!(tail.skipped(), None);
+    for n in 2_401..2_500 {
+        assert_eq!(id(&tail.next().await.unwrap()), n);
+    }
+
+    // The same at the end of what was there, with nothing left at all.
+    let gone = recount.record(event(2_500, "a")).await.unwrap().position();
+    keep(&recount, 0).await;
+    assert!(poll(&mut pin!(tail.next())).is_pending());
+    let whole = Skipped {
+        after: at[2_499],
+        before: gone.entry_id.next().unwrap(),
+    };
+    assert_eq!(tail.skipped(), Some(whole));
+}
+
+#[tokio::test]
+async fn a_tail_misses_nothing_where_a_trim_stays_behind_it() {
+    let recount = with_events(10).await;
+    keep(&recount, 5).await;
+    // What was gone before it began was not missed.
+    let mut tail = recount
+        .tail(StartFrom::After(recount::EntryId::MIN))
+        .await
+        .unwrap();
+    for n in 5..10 {
+        assert_eq!(id(&tail.next().await.unwrap()), n);
+    }
+    let waiting = async {
+        let mut next = pin!(tail.next());
+        assert!(poll(&mut next).is_pending());
+        keep(&recount, 0).await;
+        recount.record(event(10, "a")).await.unwrap();
+        id(&next.await.unwrap())
+    };
+    assert_eq!(waiting.await, 10);
+    assert_eq!(tail.skipped(), None);
 }
 
 fn poll<F: Future>(future: &mut std::pin::Pin<&mut F>) -> Poll<F::Output> {

@@ -157,9 +157,28 @@ pub enum ReadError {
         /// What the system said.
         message: String,
     },
+    /// Entries that a walk had still to read were trimmed meanwhile: what it would go on with does
+    /// not follow what it gave.
+    #[error(
+        "entries from {from} on were trimmed while they were being read ({}): begin again, from what is left",
+        left(*.first)
+    )]
+    Trimmed {
+        /// Where the walk would have gone on.
+        from: EntryId,
+        /// The first entry that is left; none where none is.
+        first: Option<EntryId>,
+    },
     /// The log was closed.
     #[error("the log was closed")]
     Closed,
+}
+
+fn left(first: Option<EntryId>) -> String {
+    first.map_or_else(
+        || "nothing is left".into(),
+        |first| format!("the first one left is {first}"),
+    )
 }
 
 impl ReadError {
@@ -168,6 +187,7 @@ impl ReadError {
         match self {
             Self::Corrupt { .. } => "corrupt",
             Self::Storage { .. } => "storage",
+            Self::Trimmed { .. } => "trimmed",
             Self::Closed => "closed",
         }
     }

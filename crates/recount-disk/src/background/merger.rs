@@ -86,15 +86,8 @@ fn merge_run(
     let first_segment = first_segment(&shared.snapshots.borrow());
     let inputs: Vec<&Table> = run.iter().map(|table| &**table).collect();
     let stable = state.stable.load(Ordering::Acquire);
-    merge(
-        &*dir.storage,
-        &path,
-        &inputs,
-        expired_before,
-        first_segment,
-        stable,
-    )?;
-    let merged = Table::open(&*dir.storage, &path, range)?
+    merge(dir, &path, &inputs, expired_before, first_segment, stable)?;
+    let merged = Table::open(dir, &path, range)?
         .ok_or_else(|| Fault::corrupt(&path, 0, "what was just written cannot be read"))?;
     {
         let mut tables = shared.tables.write();

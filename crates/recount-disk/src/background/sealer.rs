@@ -129,7 +129,7 @@ pub(crate) fn write_index(dir: &StreamDir, number: u64, index: &MemoryIndex) -> 
         .storage
         .open(&temporary, OpenHow::Create)
         .doing("creating", &temporary)?;
-    let bytes = build(number, index);
+    let bytes = build(number, index, &dir.meta.identity);
     file.write_at(&[std::io::IoSlice::new(&bytes)], 0)
         .doing("writing", &temporary)?;
     dir.storage
@@ -178,17 +178,11 @@ pub(crate) fn write_tables(
         });
     let range = (number, number);
     let ids_path = dir.table(TableKind::Ids, range);
-    write_ids(
-        &*dir.storage,
-        &ids_path,
-        ids.collect(),
-        index.id_bounds,
-        sync,
-    )?;
+    write_ids(dir, &ids_path, ids.collect(), index.id_bounds, sync)?;
     let sessions_path = dir.table(TableKind::Sessions, range);
-    write_sessions(&*dir.storage, &sessions_path, sessions.collect(), sync)?;
+    write_sessions(dir, &sessions_path, sessions.collect(), sync)?;
     let open = |path: &std::path::Path| {
-        Table::open(&*dir.storage, path, range)?
+        Table::open(dir, path, range)?
             .ok_or_else(|| Fault::corrupt(path, 0, "what was just written cannot be read"))
     };
     Ok((open(&ids_path)?, open(&sessions_path)?))

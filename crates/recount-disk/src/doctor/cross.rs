@@ -167,7 +167,7 @@ impl<'a> Cross<'a> {
             }
             return Ok(());
         };
-        match FileIndex::open(bytes, case.number, footer.count) {
+        match FileIndex::open(bytes, case.number, footer.count, &self.dir.meta.identity) {
             None => notes.add(finding("the index is damaged, or of another segment")),
             Some(file) if !file.agrees_with(index) => {
                 notes.add(finding("the index does not agree with the records"));

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use recount_core::EntryId;
+use recount_core::{EntryId, Timestamp};
 
 use super::cross::Cross;
 use super::files::Notes;
+use super::hiding::Unreadable;
 use super::names::{self, Kind};
 use super::segments::{ANY, Around, Case, End, in_words, missing, next_header};
 use super::tables::Tables;
 use super::{Finding, OnProgress, Progress, Report, Severity, floor, root, words};
-use crate::dir::{Listing, SegmentName, StreamDir, stream_dir};
+use crate::dir::{Listing, SegmentName, StreamDir, read_small, stream_dir};
 use crate::error::{Doing, Fault, OpenError};
 use crate::floor::Floor;
 use crate::frame::SEGMENT_HEADER;
@@ -52,9 +53,12 @@ pub(super) fn look(
     let storage = Arc::clone(&options.storage);
     let dir = Arc::new(StreamDir::new(storage, path, meta));
     let mut attempts = 0;
+    let mut unreadable = Unreadable::find(&dir)?;
     loop {
+        let dir = unreadable.hidden(&dir);
         let exam = Exam::begin(&dir, options, alive, finding.clone(), &mut *progress)?;
-        match exam.run() {
+        match exam.run(&unreadable) {
+            Err(fault) if unreadable.add(&dir, &fault) => {}
             // The writer took away what was about to be read.
             Err(Fault::Io { missing: true, .. }) if alive && attempts < ATTEMPTS => attempts += 1,
             other => {
@@ -93,6 +97,10 @@ fn unreadable(
     };
     let dir = StreamDir::new(Arc::clone(&options.storage), path, nobody);
     let mut notes = Notes::list(&dir)?;
+    let mut unreadable = Unreadable::find(&dir)?;
+    if let Err(fault) = read_small(&*dir.storage, &dir.path.join("stream.meta")) {
+        unreadable.add(&dir, &fault);
+    }
     describe_lock(&mut notes, writer.as_deref());
     let what = if notes.has("stream.meta") {
         "it is damaged, and nothing proves what its identity and its key were; without them nothing else can be checked"
@@ -106,6 +114,7 @@ fn unreadable(
         what,
         "restore stream.meta from a backup: a repair changes nothing without it",
     ));
+    notes.set_unreadable(&unreadable);
     Ok(report(stream, &dir.path, writer, 0, notes))
 }
 
@@ -160,8 +169,9 @@ impl<'a> Exam<'a> {
         })
     }
 
-    fn run(mut self) -> Result<(Notes, u64), Fault> {
+    fn run(mut self, unreadable: &Unreadable) -> Result<(Notes, u64), Fault> {
         self.check_names();
+        self.describe_records();
         self.check_misnamed()?;
         let numbers: Vec<u64> = self
             .listing
@@ -193,7 +203,8 @@ impl<'a> Exam<'a> {
         })?;
         self.listing = listing;
         let (end, last_segment) = self.segments(&numbers, &floor, &tables)?;
-        self.check_end(end, last_segment, &floor);
+        self.check_end(end, &floor);
+        self.check_watermark(end, last_segment, &numbers)?;
         let entries = end.map_or(0, |end| end.entries.saturating_sub(floor.trimmed));
         let total = self.notes.bytes();
         (self.progress)(Progress {
@@ -201,6 +212,7 @@ impl<'a> Exam<'a> {
             done: total,
             total,
         });
+        self.notes.set_unreadable(unreadable);
         Ok((self.notes, entries))
     }
 
@@ -225,6 +237,7 @@ impl<'a> Exam<'a> {
         );
         let ids_below = ids_below(tables);
         let watermark = self.watermark;
+        let unknown = !self.alive && evidence_is_gone(self.dir, watermark.as_ref(), numbers)?;
         let mut end: Option<End> = None;
         let from = floor.segment;
         // Where all segments are gone that there must have been, the first one is reported missing.
@@ -241,6 +254,7 @@ impl<'a> Exam<'a> {
                 next: next.as_ref(),
                 is_last: number >= last,
                 watermark: watermark.as_ref(),
+                unknown,
                 living: living.is_some(),
                 ids_below,
             };
@@ -285,7 +299,7 @@ impl<'a> Exam<'a> {
     }
 
     /// Whether everything is there that was on stable storage, and the floor lies within it.
-    fn check_end(&mut self, end: Option<End>, last_segment: u64, floor: &Floor) {
+    fn check_end(&mut self, end: Option<End>, floor: &Floor) {
         let entries = end.map_or(0, |end| end.entries);
         // A living writer may have appended and trimmed since its watermark was read.
         if !self.alive && end.is_some() && floor.trimmed > entries {
@@ -302,30 +316,59 @@ impl<'a> Exam<'a> {
                 "--repair moves it back to the end of the log",
             ));
         }
-        if !self.notes.has("watermark") {
-            if self.alive || last_segment > 0 {
-                self.notes.add(Finding::new(
+    }
+
+    /// Whether everything is there that the watermark says was on stable storage.
+    fn check_watermark(
+        &mut self,
+        end: Option<End>,
+        last_segment: u64,
+        numbers: &[u64],
+    ) -> Result<(), Fault> {
+        let Some(watermark) = self.watermark else {
+            let finding = if self.alive {
+                // A writer that begins just now, or writes it just now, answers for the log itself.
+                Finding::new(
                     Severity::Notice,
                     "watermark_missing",
                     "watermark",
-                    "it is missing: how far the log was on stable storage is not known",
-                    "the next opening for writing makes it again",
-                ));
-            }
-            return;
-        }
-        let Some(watermark) = self.watermark else {
-            self.notes.add(
+                    "it cannot be read just now",
+                    "nothing: the process that writes keeps it",
+                )
+            } else if evidence_is_gone(self.dir, None, numbers)? {
+                let (state, remedy) = if self.notes.has("watermark") {
+                    (
+                        "it is damaged, or of another stream",
+                        "--repair sets it aside, keeps every record that checks out, and a new one is written",
+                    )
+                } else {
+                    (
+                        "it is missing",
+                        "--repair keeps every record that checks out, and a new one is written",
+                    )
+                };
+                Finding::new(
+                    Severity::Damage,
+                    "watermark",
+                    "watermark",
+                    format!(
+                        "{state}: how far the log was on stable storage is not known: whether entries at its end are missing cannot be told"
+                    ),
+                    format!("restore the whole directory from a backup; or {remedy}"),
+                )
+            } else if self.notes.has("watermark") {
                 Finding::new(
                     Severity::Rebuildable,
                     "watermark",
                     "watermark",
-                    "it does not match its checksum: how far the log was on stable storage is not known",
-                    "--repair sets it aside; the next opening for writing makes it again",
+                    "it is damaged, or of another stream; nothing was recorded yet",
+                    "--repair sets it aside, and a new one is written",
                 )
-                .at(0),
-            );
-            return;
+            } else {
+                return Ok(());
+            };
+            self.notes.add(finding);
+            return Ok(());
         };
         let (segment, synced) = (watermark.segment, watermark.synced);
         self.notes.describe(
@@ -352,6 +395,7 @@ impl<'a> Exam<'a> {
                 .losing(Some(super::Loss::new(None, end.map(|end| end.last), None))),
             );
         }
+        Ok(())
     }
 
     fn tell(&mut self, name: &str) {
@@ -399,6 +443,12 @@ impl<'a> Exam<'a> {
                     "it holds what was taken out of a segment",
                     "delete it once it was looked at",
                 )),
+                Kind::Record => Some(finding(
+                    Severity::Notice,
+                    "repair_record",
+                    "it lists what a repair found, and what is lost",
+                    "delete it once it was read",
+                )),
                 Kind::Bad => Some(finding(
                     Severity::Notice,
                     "set_aside",
@@ -421,6 +471,24 @@ impl<'a> Exam<'a> {
             });
         }
         self.notes.extend(findings);
+    }
+
+    /// When which repair was.
+    fn describe_records(&mut self) {
+        let names = self.notes.names().map(str::to_owned);
+        let records = names.filter(|name| names::kind(name) == Kind::Record);
+        for name in records.collect::<Vec<_>>() {
+            let text = read_small(&*self.dir.storage, &self.dir.path.join(&name));
+            let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+            let date = text.lines().next().and_then(|line| {
+                let (_, rest) = line.rsplit_once(" on ")?;
+                rest.split_whitespace().next()?.parse::<Timestamp>().ok()
+            });
+            if let Some(date) = date {
+                let what = format!("what a repair on {date} found; safe to delete once read");
+                self.notes.describe(&name, what);
+            }
+        }
     }
 
     /// Segments under the names of others, or under two names.
@@ -459,6 +527,30 @@ impl<'a> Exam<'a> {
             );
         }
         Ok(())
+    }
+}
+
+/// Whether records may be missing at the end of the log without anything telling: there is no
+/// watermark to go by. A stream whose first opening was cut short has none yet, and no records either.
+pub(super) fn evidence_is_gone(
+    dir: &StreamDir,
+    watermark: Option<&Watermark>,
+    numbers: &[u64],
+) -> Result<bool, Fault> {
+    if watermark.is_some() {
+        return Ok(false);
+    }
+    match numbers {
+        [] => Ok(false),
+        [1] => {
+            let case = Case::read(dir, 1, ANY, None)?;
+            let begun = |case: Case| {
+                let behind = case.bytes.get(SEGMENT_HEADER..);
+                case.name == SegmentName::Log && behind.is_none_or(super::walk::is_zero)
+            };
+            Ok(!case.is_some_and(begun))
+        }
+        _ => Ok(true),
     }
 }
 

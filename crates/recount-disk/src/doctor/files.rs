@@ -5,6 +5,7 @@ use std::path::Path;
 
 use recount_core::EntryId;
 
+use super::hiding::Unreadable;
 use super::{FileReport, Finding, Loss, Severity, names};
 use crate::dir::StreamDir;
 use crate::error::{Doing, Fault};
@@ -24,9 +25,13 @@ impl Notes {
         for name in dir.storage.list(&dir.path).doing("reading", &dir.path)? {
             let path = dir.path.join(&name);
             // Gone meanwhile, or none to be opened: it is listed all the same.
-            let bytes = dir.storage.open(&path, OpenHow::Read);
-            let bytes = bytes.and_then(|file| file.len()).unwrap_or(0);
-            notes.file(&name, bytes, names::words(&name));
+            let opened = dir.storage.open(&path, OpenHow::Read);
+            let what = match &opened {
+                Err(error) if is_irregular(error) => "no regular file; left alone".into(),
+                _ => names::words(&name),
+            };
+            let bytes = opened.and_then(|file| file.len()).unwrap_or(0);
+            notes.file(&name, bytes, what);
         }
         Ok(notes)
     }
@@ -79,6 +84,18 @@ impl Notes {
         }
     }
 
+    /// Of files that cannot be read nothing is told but that.
+    pub(super) fn set_unreadable(&mut self, unreadable: &Unreadable) {
+        // A segment that is missing is told of under the name of a sealed one.
+        let known = |finding: &Finding| {
+            unreadable.holds(&finding.file)
+                || finding.code == "missing_segment"
+                    && unreadable.holds(&finding.file.replace(".seg", ".log"))
+        };
+        self.findings.retain(|finding| !known(finding));
+        self.findings.extend(unreadable.findings());
+    }
+
     /// The files by name; the findings, the worst first.
     pub(super) fn finish(mut self) -> (Vec<FileReport>, Vec<Finding>) {
         self.findings
@@ -129,6 +146,14 @@ impl Loss {
             before,
         }
     }
+}
+
+/// Whether opening was refused for what is no file: a directory, a pipe, a device.
+fn is_irregular(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::IsADirectory | std::io::ErrorKind::InvalidInput
+    )
 }
 
 /// A path's last part.

@@ -20,9 +20,29 @@ pub(super) fn find(dir: &StreamDir, first: Option<u64>, notes: &mut Notes) -> Re
         floor,
         derived: true,
     };
+    // Written after the floor with every trim, so that it tells what a floor must hide at least.
+    let trimmed = load::watermark(dir).and_then(|watermark| watermark.trimmed);
     match load::floor(dir) {
+        Ok(floor) if trimmed.is_some_and(|trimmed| trimmed > floor.trimmed) => {
+            let floor = Floor {
+                trimmed: trimmed.unwrap_or(floor.trimmed),
+                segment: first.unwrap_or(floor.segment),
+                tables_below: floor.tables_below,
+            };
+            notes.add(Finding::new(
+                Severity::Rebuildable,
+                "floor",
+                "floor",
+                format!(
+                    "it is missing, or an older one: {} trimmed",
+                    super::words::count(floor.trimmed, "entry was", "entries were")
+                ),
+                "--repair writes it anew, as the watermark knows it; nothing is lost by that",
+            ));
+            Ok(derived(floor))
+        }
         Ok(floor) if floor == Floor::NONE && first.is_some_and(|first| first > 1) => {
-            let floor = derive(dir, first)?;
+            let floor = derive(dir, first, trimmed)?;
             notes.add(
                 Finding::new(
                     Severity::Damage,
@@ -62,23 +82,35 @@ pub(super) fn find(dir: &StreamDir, first: Option<u64>, notes: &mut Notes) -> Re
                     "floor",
                     "floor",
                     what,
-                    "--repair derives it from the first segment that is there; entries of that segment that were trimmed may be visible again",
+                    match trimmed {
+                        Some(_) => "--repair writes it anew, as the watermark knows it; nothing is lost by that",
+                        None => "--repair derives it from the first segment that is there; entries of that segment that were trimmed may be visible again",
+                    },
                 )
                 .at(offset),
             );
-            Ok(derived(derive(dir, first)?))
+            Ok(derived(derive(dir, first, trimmed)?))
         }
         Err(fault) => Err(fault),
     }
 }
 
-fn derive(dir: &StreamDir, first: Option<u64>) -> Result<Floor, Fault> {
-    let Some(segment) = first.filter(|&first| first > 1) else {
-        return Ok(Floor::NONE);
+fn derive(dir: &StreamDir, first: Option<u64>, trimmed: Option<u64>) -> Result<Floor, Fault> {
+    let Some(segment) = first else {
+        return Ok(Floor {
+            trimmed: trimmed.unwrap_or(0),
+            ..Floor::NONE
+        });
     };
-    let found = load::look_at(dir, segment)?;
+    let header = match load::look_at(dir, segment) {
+        Ok(found) => found.header.ok(),
+        Err(Fault::Io { missing: true, .. }) => None,
+        Err(fault) => return Err(fault),
+    };
     Ok(Floor {
-        trimmed: found.header.map_or(0, |header| header.base_entries),
+        trimmed: header
+            .map_or(0, |header| header.base_entries)
+            .max(trimmed.unwrap_or(0)),
         segment,
         tables_below: 0,
     })

@@ -37,6 +37,8 @@ pub(super) fn read_meta(
     let bytes = match read_small(&*options.storage, &file) {
         Err(Fault::Io { missing: true, .. }) if names.iter().any(is_segment) => return Ok(None),
         Err(Fault::Io { missing: true, .. }) => return Err(missing()),
+        // That it cannot be read is told of it.
+        Err(Fault::Io { .. }) => return Ok(None),
         other => other?,
     };
     match Meta::decode(&bytes) {
@@ -69,8 +71,10 @@ pub(super) fn read_meta(
 /// Whether a segment has this identity in its header, and frames under this key.
 fn proven(dir: &StreamDir) -> Result<bool, Fault> {
     for (number, _) in dir.list()?.segments {
-        let Some(case) = Case::read(dir, number, ANY, None)? else {
-            continue;
+        let case = match Case::read(dir, number, ANY, None) {
+            Ok(Some(case)) => case,
+            Ok(None) | Err(Fault::Io { .. }) => continue,
+            Err(fault) => return Err(fault),
         };
         if case.header.is_ok() && case.walk.has_frame {
             return Ok(true);

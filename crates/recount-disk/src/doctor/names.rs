@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Lost,
     /// Set aside as damaged.
     Bad,
+    /// What a repair found.
+    Record,
     Temporary,
     Foreign,
 }
@@ -63,6 +65,13 @@ pub(super) fn kind(name: &str) -> Kind {
         Some((_, "tmp")) => Kind::Temporary,
         Some((_, "bad")) => Kind::Bad,
         Some((stem, "bin")) if stem.starts_with("lost-") => Kind::Lost,
+        Some((stem, "txt")) => {
+            let number = stem.strip_prefix("repair-").map(str::parse::<u64>);
+            match number {
+                Some(Ok(_)) => Kind::Record,
+                _ => Kind::Foreign,
+            }
+        }
         _ => Kind::Foreign,
     }
 }
@@ -80,6 +89,10 @@ pub(super) fn index_name(number: u64) -> String {
 
 pub(super) fn moved_name(number: u64) -> String {
     format!("{number:010}.moved")
+}
+
+pub(super) fn record_name(number: u64) -> String {
+    format!("repair-{number}.txt")
 }
 
 pub(super) fn table_name(kind: TableKind, (first, last): (u64, u64)) -> String {
@@ -108,6 +121,7 @@ pub(super) fn words(name: &str) -> String {
             "{}; safe to delete once looked at",
             lost_from(name).unwrap_or_else(|| "bytes taken out of a file".into())
         ),
+        Kind::Record => "what a repair found; safe to delete once read".into(),
         Kind::Bad => "damaged and set aside; safe to delete once looked at".into(),
         Kind::Temporary if name == "next.tmp" => "room kept for the next segment".into(),
         Kind::Temporary => "a file that was being written".into(),

@@ -1,9 +1,11 @@
 //! Mending what an examination found.
 //!
 //! Every step leaves a directory that the next repair goes on from, and what a step destroys the
-//! evidence of comes last: the watermark is moved only when the segments are whole.
+//! evidence of comes last: the watermark is moved only when the segments are whole. What is lost is
+//! written down first.
 
 mod beside;
+mod record;
 mod segments;
 
 use std::path::Path;
@@ -31,7 +33,10 @@ pub(super) fn repair(
     mend::read_meta(options, root, stream)?;
     let lock = open::lock(&*options.storage, &path, options.lock_wait)?;
     let before = exam::look(root, stream, options, false, &mut *progress)?;
-    let Some((meta, damaged_meta)) = mend::read_meta(options, root, stream)? else {
+    let meta = mend::read_meta(options, root, stream)?;
+    let unreadable = |finding: &Finding| finding.code == "unreadable";
+    let Some((meta, damaged_meta)) = meta.filter(|_| !before.findings.iter().any(unreadable))
+    else {
         return Ok(Repaired {
             done: Vec::new(),
             after: before.clone(),
@@ -42,6 +47,7 @@ pub(super) fn repair(
         dir: Arc::new(StreamDir::new(Arc::clone(&options.storage), path, meta)),
         done: Vec::new(),
     };
+    repair.write_down(&before, options)?;
     if damaged_meta.is_some() {
         StreamDir::write_meta(&*options.storage, &repair.dir.path, &meta)?;
         repair.did("stream.meta", "wrote it anew, as the segments prove it");

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::names::{Kind, kind};
 use super::{Done, FileReport, Finding, Severity};
 use crate::dir::{self, MARKER, MARKER_TEXT, STREAMS, StreamDir, read_small};
 use crate::error::{Doing, OpenError};
@@ -75,11 +76,15 @@ pub fn examine_root(root: &Path, options: &DiskOptions) -> Result<Root, OpenErro
             STREAMS => 0,
             _ => file.and_then(|file| file.len()).unwrap_or(0),
         };
+        let streams = name == STREAMS;
         files.push(FileReport {
             what: what.to_owned(),
             bytes,
             name,
         });
+        if streams {
+            no_streams(storage, root, &mut files, &mut findings)?;
+        }
     }
     if let Err((offset, what)) = marked {
         let finding = Finding::new(
@@ -96,6 +101,53 @@ pub fn examine_root(root: &Path, options: &DiskOptions) -> Result<Root, OpenErro
         findings,
         streams: dir::stream_names(storage, root)?,
     })
+}
+
+/// Tells what else lies among the streams.
+fn no_streams(
+    storage: &dyn Storage,
+    root: &Path,
+    files: &mut Vec<FileReport>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), OpenError> {
+    let streams = root.join(STREAMS);
+    let mut names = storage.list(&streams).doing("reading", &streams)?;
+    names.sort();
+    for name in names {
+        let path = streams.join(&name);
+        if dir::holds_stream(storage, &path) {
+            continue;
+        }
+        let inside = storage.list(&path);
+        let name = format!("{STREAMS}/{name}");
+        let never_used = |inside: &String| matches!(kind(inside), Kind::Lock | Kind::Temporary);
+        let was_used = |inside: &String| !never_used(inside) && kind(inside) != Kind::Foreign;
+        let what = match &inside {
+            Err(_) => "no stream, and none of Recount's files; left alone",
+            Ok(inside) if inside.iter().all(never_used) => {
+                "no stream: nothing was ever recorded in it; safe to delete"
+            }
+            Ok(inside) if inside.iter().any(was_used) => {
+                findings.push(Finding::new(
+                    Severity::Damage,
+                    "remains",
+                    name.clone(),
+                    "it holds files of a stream, but neither stream.meta nor a segment",
+                    "restore the directory from a backup; or delete it",
+                ));
+                "what is left of a stream"
+            }
+            Ok(_) => "no stream: it holds none of Recount's files; left alone",
+        };
+        let file = storage.open(&path, OpenHow::Read);
+        let bytes = file.and_then(|file| file.len()).unwrap_or(0);
+        files.push(FileReport {
+            name,
+            bytes,
+            what: what.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Repairs what [`examine_root`] finds; says what it did.

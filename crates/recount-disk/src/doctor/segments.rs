@@ -102,6 +102,8 @@ pub(super) struct Around<'a> {
     /// Whether there are later segments at all.
     pub(super) is_last: bool,
     pub(super) watermark: Option<&'a Watermark>,
+    /// Whether nothing tells how far the log was on stable storage: then all of it may have been.
+    pub(super) unknown: bool,
     /// Whether the segment was read only as far as a living writer answers for.
     pub(super) living: bool,
     /// An id that no entry of segments that are gone is above, where no segment tells.
@@ -160,7 +162,7 @@ impl Case {
             .filter(follows)
             .is_some_and(|next| next.previous_synced);
         let sealed = self.name == SegmentName::Sealed;
-        if around.living || sealed || by_next {
+        if around.living || around.unknown || sealed || by_next {
             return u64::MAX;
         }
         by_watermark.max(self.walk.synced)

@@ -3,7 +3,7 @@
 use super::files::Notes;
 use super::{Finding, Severity, names, words};
 use crate::dir::{Listing, StreamDir, TableKind};
-use crate::error::Fault;
+use crate::error::{Doing, Fault};
 use crate::load;
 use crate::table::Table;
 
@@ -94,9 +94,19 @@ fn check(
     notes: &mut Notes,
 ) -> Result<Option<Checked>, Fault> {
     let name = names::table_name(kind, range);
-    let opened = match Table::open(&*dir.storage, &dir.table(kind, range), range) {
-        // Merged into a wider one meanwhile.
-        Err(Fault::Io { missing: true, .. }) => return Ok(None),
+    let opened = match Table::open(dir, &dir.table(kind, range), range) {
+        // Merged into a wider one meanwhile, or it cannot be read: that it covers its segments is
+        // known all the same.
+        Err(Fault::Io { missing: true, .. }) => {
+            let path = dir.table(kind, range);
+            let listed = dir.storage.list(&dir.path).doing("reading", &path)?;
+            let unreadable = listed.contains(&name).then_some(Checked {
+                range,
+                table: None,
+                ms_min: 0,
+            });
+            return Ok(unreadable);
+        }
         other => other?,
     };
     let verified = match &opened {

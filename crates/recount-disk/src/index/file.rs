@@ -10,15 +10,18 @@ use crate::storage::Map;
 
 const MAGIC: &[u8; 8] = b"RCNTIDX1";
 const HEADER: usize = 64;
+/// Where the stream's identity stands; 0 in older versions.
+const IDENTITY: usize = 48;
 /// Set in a dictionary's value that is the one ordinal itself.
 const SINGLE: u64 = 1 << 63;
 
 /// Writes the index of segment `number` as a file's bytes.
-pub(crate) fn build(number: u64, index: &MemoryIndex) -> Vec<u8> {
+pub(crate) fn build(number: u64, index: &MemoryIndex, identity: &[u8; 16]) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[..8].copy_from_slice(MAGIC);
     put_u64(&mut bytes, 8, number);
     put_u32(&mut bytes, 16, index.len());
+    bytes[IDENTITY..HEADER].copy_from_slice(identity);
     for offset in &index.offsets {
         bytes.extend_from_slice(&offset.to_le_bytes());
     }
@@ -85,13 +88,14 @@ pub(crate) struct FileIndex {
 
 impl FileIndex {
     /// Takes the bytes if they are the undamaged index of segment `number` with `count` records.
-    pub(crate) fn open(bytes: Map, number: u64, count: u32) -> Option<Self> {
+    pub(crate) fn open(bytes: Map, number: u64, count: u32, identity: &[u8; 16]) -> Option<Self> {
         if bytes.len() < HEADER || &bytes[..8] != MAGIC || checksum(&bytes) != u32_at(&bytes, 20) {
             return None;
         }
         let postings_at = u64_at(&bytes, 24) as usize;
         let dictionary_at = u64_at(&bytes, 32) as usize;
         let right = u64_at(&bytes, 8) == number
+            && [&identity[..], &[0; 16]].contains(&&bytes[IDENTITY..HEADER])
             && u32_at(&bytes, 16) == count
             && u64_at(&bytes, 40) == bytes.len() as u64
             && postings_at == HEADER + 4 * count as usize

@@ -35,7 +35,7 @@ impl Opening<'_> {
                 match ranges.find(covers) {
                     Some(&range) => {
                         let path = self.dir.table(kind, range);
-                        Table::open(&*self.dir.storage, &path, range).map(|table| table.is_some())
+                        Table::open(&self.dir, &path, range).map(|table| table.is_some())
                     }
                     None => Ok(false),
                 }
@@ -127,12 +127,11 @@ impl Opening<'_> {
         last_id: EntryId,
     ) -> Result<(), OpenError> {
         let path = self.dir.table(kind, range);
-        let storage = &*self.dir.storage;
-        let Some(table) = Table::open(storage, &path, range)? else {
+        let Some(table) = Table::open(&self.dir, &path, range)? else {
             return Ok(());
         };
         let to = self.dir.table(kind, (range.0, open_from - 1));
-        match copy_before(storage, &to, &table, open_from, last_id) {
+        match copy_before(&self.dir, &to, &table, open_from, last_id) {
             // Then it is made anew from the records.
             Err(fault @ Fault::Corrupt { .. }) => tracing::warn!(%fault, "a damaged table"),
             other => other?,

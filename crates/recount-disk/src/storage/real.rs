@@ -2,11 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::{Lock, Map, OpenHow, Storage, StorageFile};
 
@@ -32,7 +32,7 @@ impl Storage for FileSystem {
 
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn StorageFile>> {
         let file = match how {
-            OpenHow::Read => File::open(path),
+            OpenHow::Read => open_regular(path),
             OpenHow::Write => OpenOptions::new().read(true).write(true).open(path),
             OpenHow::Create => OpenOptions::new()
                 .read(true)
@@ -57,7 +57,7 @@ impl Storage for FileSystem {
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -66,9 +66,17 @@ impl Storage for FileSystem {
         if !held_by_nobody(flock(&file, FlockOperation::NonBlockingLockExclusive))? {
             return Ok(None);
         }
-        file.set_len(0)?;
-        write!(file, "{}", std::process::id())?;
-        Ok(Some(Box::new(RealLock { _file: file })))
+        let lock = RealLock {
+            path: path.to_owned(),
+            file,
+        };
+        // It may have been removed between opening and locking it.
+        if !lock.still_stands()? {
+            return Ok(None);
+        }
+        lock.file.set_len(0)?;
+        write!(&lock.file, "{}", std::process::id())?;
+        Ok(Some(Box::new(lock)))
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
@@ -84,6 +92,29 @@ impl Storage for FileSystem {
     }
 }
 
+/// Opens a file to read it. What is none, a directory, a pipe or a device, is refused, and never
+/// waited for.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a directory",
+        ));
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        ));
+    }
+    Ok(file)
+}
+
 fn held_by_nobody(attempt: rustix::io::Result<()>) -> io::Result<bool> {
     match attempt {
         Ok(()) => Ok(true),
@@ -93,11 +124,21 @@ fn held_by_nobody(attempt: rustix::io::Result<()>) -> io::Result<bool> {
 }
 
 struct RealLock {
+    path: PathBuf,
     /// Closing it releases the lock.
-    _file: File,
+    file: File,
 }
 
-impl Lock for RealLock {}
+impl Lock for RealLock {
+    fn still_stands(&self) -> io::Result<bool> {
+        let held = self.file.metadata()?;
+        match fs::metadata(&self.path) {
+            Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
 
 struct RealFile(File);
 
@@ -143,6 +184,10 @@ impl StorageFile for RealFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn still_stands(&self) -> io::Result<bool> {
+        Ok(self.0.metadata()?.nlink() > 0)
     }
 
     #[allow(unsafe_code)]

@@ -8,15 +8,15 @@ use super::rows::{ID, ID_WIDE, IdBounds, SESSION, SessionRow};
 use super::write::Writer;
 use super::{Header, Table};
 use crate::bytes::array_at;
+use crate::dir::StreamDir;
 use crate::error::Fault;
-use crate::storage::Storage;
 
 /// Writes the rows of `tables`, which are of one kind, to a new table at `path`.
 ///
 /// Left out are ids recorded before `expired_before_ms`, and of a session's rows in segments before
 /// `first_segment` all but the last: unless that is of a segment after `stable`, which may be lost.
 pub(crate) fn merge(
-    storage: &dyn Storage,
+    dir: &StreamDir,
     path: &Path,
     tables: &[&Table],
     expired_before_ms: u64,
@@ -25,7 +25,7 @@ pub(crate) fn merge(
 ) -> Result<(), Fault> {
     let rows_max = tables.iter().map(|table| table.header.rows).sum();
     if tables.iter().any(|table| table.header.row_len == SESSION) {
-        return merge_sessions(storage, path, tables, rows_max, first_segment, stable);
+        return merge_sessions(dir, path, tables, rows_max, first_segment, stable);
     }
     // Rows that are left out may have set the bounds, which are then wider than need be.
     let mut bounds = IdBounds::NONE;
@@ -36,7 +36,7 @@ pub(crate) fn merge(
     // A sequence that needs a wide row made its table wide; so can the distance in time.
     let wide = tables.iter().any(|table| table.header.row_len == ID_WIDE) || !bounds.is_narrow();
     let row_len = if wide { ID_WIDE } else { ID };
-    let mut writer = Writer::create(storage, path, row_len, rows_max, bounds)?;
+    let mut writer = Writer::create(dir, path, row_len, rows_max, bounds)?;
     in_order(tables, |table, row| {
         let row = table.id(row);
         if row.entry_id.ms < expired_before_ms {
@@ -48,14 +48,14 @@ pub(crate) fn merge(
 }
 
 fn merge_sessions(
-    storage: &dyn Storage,
+    dir: &StreamDir,
     path: &Path,
     tables: &[&Table],
     rows_max: u64,
     first_segment: u64,
     stable: u64,
 ) -> Result<(), Fault> {
-    let mut writer = Writer::create(storage, path, SESSION, rows_max, IdBounds::NONE)?;
+    let mut writer = Writer::create(dir, path, SESSION, rows_max, IdBounds::NONE)?;
     let mut held: Option<SessionRow> = None;
     in_order(tables, |_, row| {
         let row = SessionRow::decode(row);
@@ -78,7 +78,7 @@ fn merge_sessions(
 /// Writes the rows of `table` that are of entries up to `last_id`, or of sessions in segments before
 /// `end_segment`, to a new table at `path`.
 pub(crate) fn copy_before(
-    storage: &dyn Storage,
+    dir: &StreamDir,
     path: &Path,
     table: &Table,
     end_segment: u64,
@@ -90,7 +90,7 @@ pub(crate) fn copy_before(
         bounds,
         ..
     } = table.header;
-    let mut writer = Writer::create(storage, path, row_len, rows, bounds)?;
+    let mut writer = Writer::create(dir, path, row_len, rows, bounds)?;
     in_order(&[table], |table, row| {
         let keep = if row_len == SESSION {
             u64::from(SessionRow::decode(row).segment) < end_segment

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use super::filter::{Building, blocks_for};
 use super::rows::{ID, ID_WIDE, IdBounds, IdRow, SESSION, SessionRow};
-use super::{BLOCK, BLOCK_DATA, HEADER, Header};
+use super::{BLOCK, BLOCK_DATA, HEADER, Header, bound};
+use crate::dir::StreamDir;
 use crate::error::{Doing, Fault};
-use crate::storage::{OpenHow, Storage, StorageFile};
+use crate::storage::{OpenHow, StorageFile};
 
 /// Full blocks are written this many at a time.
 const BLOCKS_A_WRITE: usize = 64;
 
 /// A table being written under a temporary name.
 pub(super) struct Writer<'a> {
-    storage: &'a dyn Storage,
+    dir: &'a StreamDir,
     path: &'a Path,
     temporary: PathBuf,
     file: Arc<dyn StorageFile>,
@@ -31,19 +32,20 @@ pub(super) struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Begins a table of at most `rows_max` rows of `row_len` bytes.
     pub(super) fn create(
-        storage: &'a dyn Storage,
+        dir: &'a StreamDir,
         path: &'a Path,
         row_len: usize,
         rows_max: u64,
         bounds: IdBounds,
     ) -> Result<Self, Fault> {
         let temporary = path.with_extension("tmp");
-        let file = storage
+        let file = dir
+            .storage
             .open(&temporary, OpenHow::Create)
             .doing("creating", &temporary)?;
         let filter_blocks = blocks_for(rows_max);
         Ok(Self {
-            storage,
+            dir,
             path,
             temporary,
             file,
@@ -101,7 +103,7 @@ impl<'a> Writer<'a> {
         }
         self.flush()?;
         let mut head = [0; BLOCK];
-        head[..HEADER].copy_from_slice(&self.header.encode());
+        head[..HEADER].copy_from_slice(&self.header.encode(bound(self.dir, self.path)));
         self.file
             .write_at(&[IoSlice::new(&self.filter.finish())], self.offset)
             .and_then(|()| self.file.write_at(&[IoSlice::new(&head)], 0))
@@ -109,11 +111,12 @@ impl<'a> Writer<'a> {
         if sync {
             self.file.sync().doing("syncing", &self.temporary)?;
         }
-        self.storage
+        self.dir
+            .storage
             .rename(&self.temporary, self.path)
             .doing("renaming", &self.temporary)?;
         match self.path.parent() {
-            Some(dir) if sync => self.storage.sync_dir(dir).doing("syncing", dir),
+            Some(dir) if sync => self.dir.storage.sync_dir(dir).doing("syncing", dir),
             _ => Ok(()),
         }
     }
@@ -121,7 +124,7 @@ impl<'a> Writer<'a> {
 
 /// Writes a table of event ids; `rows` need not be sorted.
 pub(crate) fn write_ids(
-    storage: &dyn Storage,
+    dir: &StreamDir,
     path: &Path,
     mut rows: Vec<IdRow>,
     bounds: IdBounds,
@@ -131,7 +134,7 @@ pub(crate) fn write_ids(
     let ms_min = bounds.ms.0;
     let wide = !rows.iter().all(|row| row.is_narrow(ms_min));
     let row_len = if wide { ID_WIDE } else { ID };
-    let mut writer = Writer::create(storage, path, row_len, rows.len() as u64, bounds)?;
+    let mut writer = Writer::create(dir, path, row_len, rows.len() as u64, bounds)?;
     for row in rows {
         writer.push(|out| row.encode(wide, ms_min, out))?;
     }
@@ -140,13 +143,13 @@ pub(crate) fn write_ids(
 
 /// Writes a table of sessions; `rows` need not be sorted.
 pub(crate) fn write_sessions(
-    storage: &dyn Storage,
+    dir: &StreamDir,
     path: &Path,
     mut rows: Vec<SessionRow>,
     sync: bool,
 ) -> Result<(), Fault> {
     rows.sort_unstable_by_key(|row| (row.hash, row.segment));
-    let mut writer = Writer::create(storage, path, SESSION, rows.len() as u64, IdBounds::NONE)?;
+    let mut writer = Writer::create(dir, path, SESSION, rows.len() as u64, IdBounds::NONE)?;
     for row in rows {
         writer.push(|out| row.encode(out))?;
     }

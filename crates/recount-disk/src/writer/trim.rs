@@ -30,13 +30,15 @@ impl Writer {
         let now_ms = self.shared.options.clock.now_ms();
         let Plan { target, report } = plan(&self.snapshot(), request, now_ms)?;
         if report.removed > 0 && !request.dry_run {
-            self.trim_to(target).map_err(|fault| {
-                let error = TrimError::from(fault.clone());
-                match self.failed(fault) {
-                    AppendError::Stopped { reason } => TrimError::Stopped { reason },
-                    _ => error,
-                }
-            })?;
+            self.check_alone()
+                .and_then(|()| self.trim_to(target))
+                .map_err(|fault| {
+                    let error = TrimError::from(fault.clone());
+                    match self.failed(fault) {
+                        AppendError::Stopped { reason } => TrimError::Stopped { reason },
+                        _ => error,
+                    }
+                })?;
         }
         Ok(report)
     }

@@ -20,11 +20,9 @@ fn is_padding(path: &Path, at: usize, bytes: &[u8]) -> bool {
     let name = name(path);
     match name.as_str() {
         "stream.meta" => at >= 60,
-        "watermark" => at >= 52,
         "floor" => at >= 40,
         "floor.next" => true,
-        _ if name.ends_with(".idx") => (48..64).contains(&at),
-        _ if name.ends_with(".tbl") => (84..4096).contains(&at),
+        _ if name.ends_with(".tbl") => (88..4096).contains(&at),
         _ if name.ends_with(".log") => bytes[at..].iter().all(|&byte| byte == 0),
         _ => false,
     }

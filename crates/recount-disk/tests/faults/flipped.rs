@@ -319,7 +319,9 @@ async fn in_the_small_files() {
                 continue;
             }
             let log = open(&storage).await.unwrap();
-            assert_eq!(log.recovery(), None, "{name}, flipped at {at}");
+            let told = log.recovery().map(ToString::to_string);
+            let unknown = told.is_some_and(|told| told.contains("cannot be told"));
+            assert_eq!(unknown, name == "watermark", "{name}, flipped at {at}");
             assert_eq!(read_all(&log).await, all[20..]);
             append(&log, 200..201).await;
             assert!(log.tail().await.unwrap().get(0) > EntryId::MIN);

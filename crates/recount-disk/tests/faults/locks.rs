@@ -82,3 +82,25 @@ async fn a_killed_writer_holds_no_lock() {
     drop(first);
     assert_locked(open(&storage).await);
 }
+
+#[tokio::test]
+async fn a_writer_whose_lock_or_file_is_taken_away_stops_at_once() {
+    for gone in ["writer.lock", "0000000001.log"] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = DiskLog::open(dir.path(), STREAM, impatient())
+            .await
+            .unwrap();
+        append(&log, 0..3).await;
+        std::fs::remove_file(dir.path().join("streams").join(STREAM).join(gone)).unwrap();
+        let refused = log.append(Batch::new(batch(3..4))).await.unwrap_err();
+        assert_eq!(refused.code(), "stopped", "{gone}");
+        assert!(refused.to_string().contains(gone), "{refused}");
+        drop(log);
+        if gone == "writer.lock" {
+            let next = DiskLog::open(dir.path(), STREAM, impatient())
+                .await
+                .unwrap();
+            assert_eq!(ids(&next).await, names(0..3));
+        }
+    }
+}

@@ -192,3 +192,41 @@ async fn a_new_directory_is_there_after_a_power_failure_however_deep() {
         assert_eq!(ids(&log).await, names(0..3), "{root}");
     }
 }
+
+#[tokio::test]
+async fn what_belongs_to_other_segments_or_streams_is_not_gone_by() {
+    let storage = several_segments().await;
+    let other = several_segments().await;
+    let table = |kind: &str, n: u64| file(&format!("{kind}-{n:010}-{n:010}.tbl"));
+    let index = |n: u64| file(&format!("{n:010}.idx"));
+    for (from, to) in [
+        (storage.content(table("ids", 1)), table("ids", 2)),
+        (storage.content(table("sessions", 1)), table("sessions", 2)),
+        (other.content(table("ids", 2)), table("ids", 2)),
+        (other.content(table("sessions", 2)), table("sessions", 2)),
+        (other.content(index(2)), index(2)),
+    ] {
+        let storage = storage.fork(1);
+        storage.tamper(&to, Some(from.expect("the file is there")));
+        let log = open(&storage).await.unwrap();
+        assert_eq!(ids(&log).await, names(0..120), "{}", to.display());
+        append_again(&log, 0..120).await;
+        for n in 0..5 {
+            let query = Query::session(session(n));
+            let page = log.query(&query).await.unwrap();
+            assert_eq!(page.entries.len(), 24, "{}", to.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_floor_that_is_gone_shows_nothing_that_was_trimmed() {
+    let storage = several_segments().await;
+    let log = open(&storage).await.unwrap();
+    let trim = recount_core::TrimRequest::exact(recount_core::TrimLimit::MaxLength(118));
+    log.trim(&trim).await.unwrap();
+    log.close().await.unwrap();
+    storage.tamper(file("floor"), None);
+    let refused = open(&storage).await.err().unwrap().to_string();
+    assert!(refused.contains("2 entries were trimmed"), "{refused}");
+}

@@ -67,7 +67,7 @@ fn table(settings: &Settings) -> Vec<String> {
         .all()
         .map(|(setting, value, origin)| {
             let value = one_line(&value.to_string()).into_owned();
-            let given = *origin != Origin::Default;
+            let given = matches!(origin, Origin::Given(_));
             (
                 setting.key,
                 value,
@@ -124,6 +124,7 @@ fn document(settings: &Settings) -> serde_json::Value {
 fn origin_document(origin: &Origin) -> serde_json::Value {
     match origin {
         Origin::Default => json!({"kind": "default"}),
+        Origin::Follows(reason) => json!({"kind": "default", "reason": reason}),
         Origin::Given(Place::Flag(name)) => json!({"kind": "flag", "name": name}),
         Origin::Given(Place::Variable(name)) => json!({"kind": "variable", "name": name}),
         Origin::Given(Place::File(place)) => json!({

@@ -22,6 +22,13 @@ pub(crate) enum Failure {
         /// The exit code.
         code: u8,
     },
+    /// Another process writes the log.
+    Locked {
+        /// Which one, where.
+        message: String,
+        /// What to do.
+        hint: &'static str,
+    },
     /// Whoever read standard output has had enough, as `head` has. That is no error.
     OutputClosed,
     /// Ctrl-C.
@@ -55,6 +62,14 @@ impl Failure {
         self
     }
 
+    /// Says what to do where another process writes the log.
+    pub(crate) fn hint_if_locked(mut self, text: &'static str) -> Self {
+        if let Self::Locked { hint, .. } = &mut self {
+            *hint = text;
+        }
+        self
+    }
+
     /// Writing to standard output failed.
     pub(crate) fn output(error: &io::Error) -> Self {
         match error.kind() {
@@ -71,17 +86,25 @@ impl Failure {
                 hint,
                 code,
             } => {
-                // Where standard error is gone too, there is nobody to tell.
-                let mut stderr = io::stderr().lock();
-                let _ = writeln!(stderr, "error: {message}");
-                if let Some(hint) = hint {
-                    let _ = writeln!(stderr, "hint: {hint}");
-                }
+                tell(&message, hint.as_deref());
                 ExitCode::from(code)
+            }
+            Self::Locked { message, hint } => {
+                tell(&message, Some(hint));
+                ExitCode::FAILURE
             }
             Self::OutputClosed => ExitCode::SUCCESS,
             Self::Interrupted => ExitCode::from(130),
         }
+    }
+}
+
+fn tell(message: &str, hint: Option<&str>) {
+    // Where standard error is gone too, there is nobody to tell.
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "error: {message}");
+    if let Some(hint) = hint {
+        let _ = writeln!(stderr, "hint: {hint}");
     }
 }
 
@@ -98,9 +121,11 @@ impl From<OpenError> for Failure {
             OpenError::Url(_) | OpenError::Disk(DiskError::StreamName { .. }) => {
                 Self::usage(message)
             }
-            OpenError::Disk(DiskError::Locked { .. }) => Self::new(message).hint(
-                "tail, events, info and export only read, and work beside the process that writes",
-            ),
+            OpenError::Disk(DiskError::Locked { .. }) => Self::Locked {
+                message,
+                hint: "tail, events, state, replay, info, export, doctor and trim --dry-run only \
+                       read, and work beside the process that writes",
+            },
             _ => Self::new(message),
         }
     }

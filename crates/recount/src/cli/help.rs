@@ -1,8 +1,15 @@
 //! `recount help`, and what else is known about the parser.
 
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+
 use clap::{ColorChoice, CommandFactory as _};
 
 use super::error::{Failure, Result};
+use super::output::terminal_width;
+
+/// Help is never wider than this: longer lines are hard to read.
+const WIDTH_MAX: usize = 100;
 
 /// Print this help, or that of a command
 #[derive(clap::Args)]
@@ -22,21 +29,37 @@ pub(super) fn run(args: Args) -> Result {
     let line = ["recount".to_owned()].into_iter().chain(args.command);
     let line = line.chain(["--help".to_owned()]);
     match parser().try_get_matches_from(line) {
-        Err(help) if !help.use_stderr() => help.print().map_err(|error| Failure::output(&error)),
-        Err(error) => error.exit(),
+        Err(said) => answer(&said),
         Ok(_) => Ok(()),
     }
 }
 
-/// The parser. Its own words, too, are coloured as --color says.
+/// Ends the parsing: help and version are printed, a mistake is told and ends the process.
+pub(super) fn answer(said: &clap::Error) -> Result {
+    if said.use_stderr() {
+        said.exit();
+    }
+    // Not left to `exit`, which does not tell whether it could print.
+    let printed = said.print().and_then(|()| io::stdout().flush());
+    printed.map_err(|error| Failure::output(&error))
+}
+
+/// The parser. Its own words, too, are coloured as --color says and as wide as the terminal.
 pub(super) fn parser() -> clap::Command {
-    super::Cli::command().color(color(std::env::args().skip(1)))
+    let parser = super::Cli::command().color(color(std::env::args_os().skip(1)));
+    match terminal_width() {
+        Some(width) => parser.term_width(width.min(WIDTH_MAX)),
+        None => parser.max_term_width(WIDTH_MAX),
+    }
 }
 
 /// What --color says, looked for before anything is parsed.
-fn color(args: impl Iterator<Item = String>) -> ColorChoice {
+fn color(args: impl Iterator<Item = OsString>) -> ColorChoice {
     let mut choice = ColorChoice::Auto;
-    let mut args = args.take_while(|arg| arg != "--");
+    // An argument that is not UTF-8 is not this one.
+    let mut args = args
+        .map(|arg| arg.into_string().unwrap_or_default())
+        .take_while(|arg| arg != "--");
     while let Some(arg) = args.next() {
         let when = match arg.strip_prefix("--color") {
             Some("") => args.next(),
@@ -99,7 +122,7 @@ mod tests {
             ("--color sometimes --help", ColorChoice::Auto),
             ("events -- --color never", ColorChoice::Auto),
         ] {
-            let args = line.split(' ').map(str::to_owned);
+            let args = line.split(' ').map(OsString::from);
             assert_eq!(color(args), expected, "{line}");
         }
     }

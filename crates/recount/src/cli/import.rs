@@ -10,7 +10,7 @@ mod publish;
 mod source;
 mod summary;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use recount::chat::SYNTHETIC_START;
@@ -103,7 +103,13 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     {
         return Err(stop(&name, invalid, "nothing was imported"));
     }
-    let log = interrupt.unless(open(&args, settings)).await?;
+    // A chunk without a record is the end: there is nothing that a log would be created for.
+    let any = arrived.iter().flatten().any(Item::is_record);
+    let log = if any {
+        interrupt.unless(open(&args, settings)).await?
+    } else {
+        None
+    };
 
     let held = match &log {
         Some(log) => Held::new(log).await?,
@@ -192,11 +198,22 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
 /// The input cannot be read on.
 fn stop(name: &str, invalid: &Invalid, so_far: &str) -> Failure {
     let failure = Failure::usage(format!("{name}, {invalid}"));
+    if invalid.place.line <= 1 && is_table(name) {
+        return failure.hint(format!(
+            "{so_far}: only NDJSON (recount export --format ndjson) and chat runs can be imported"
+        ));
+    }
     failure.hint(if invalid.skippable {
         format!("{so_far}; correct it and import again, or pass --skip-invalid")
     } else {
         format!("{so_far}; correct the file and import it again")
     })
+}
+
+/// Whether a file's name says that it is one of the other formats of `recount export`.
+fn is_table(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|it| it.eq_ignore_ascii_case("csv") || it.eq_ignore_ascii_case("parquet"))
 }
 
 /// The log to look into and publish to; none where a dry run finds no stream.

@@ -4,7 +4,7 @@ use recount::{EntryId, LogInfo, PartitionInfo, SyncMode, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::error::Result;
-use super::output::{Output, terminal_width, thousands, wrapped};
+use super::output::{Output, count, terminal_width, thousands, wrapped};
 use super::settings::Settings;
 
 /// Show what the log holds, and what publishing from here would promise
@@ -60,6 +60,9 @@ fn table(rows: &[(String, String)], terminal: Option<usize>) -> Vec<String> {
         .collect()
 }
 
+/// The fact that says how `max_length` is meant.
+const EXACT: &str = "max_length_exact";
+
 /// The facts by name, for people.
 fn rows(info: &LogInfo, streams: &[String]) -> Vec<(String, String)> {
     let mut rows = vec![
@@ -102,16 +105,28 @@ fn rows(info: &LogInfo, streams: &[String]) -> Vec<(String, String)> {
             span(info.idempotency_window_ms),
         ),
     ]);
-    rows.extend(
-        facts(info).map(|(name, value)| match (&**name, value.parse()) {
-            ("segment_bytes", Ok(bytes)) => ("segments up to".to_owned(), size(bytes)),
-            (name, Ok(bytes)) if name.ends_with("_bytes") => {
-                (name.trim_end_matches("_bytes").to_owned(), size(bytes))
-            }
-            _ => (name.clone(), value.clone()),
-        }),
-    );
+    rows.extend(facts(info).filter_map(|(name, value)| fact(info, name, value)));
     rows
+}
+
+/// One of the engine's own facts, for people; none where another row tells it.
+fn fact(info: &LogInfo, name: &str, value: &str) -> Option<(String, String)> {
+    let row = |name: &str, fact: String| Some((name.to_owned(), fact));
+    match (name, value.parse::<u64>()) {
+        ("segment_bytes", Ok(bytes)) => row("segments up to", size(bytes)),
+        ("retention_period_ms", Ok(ms)) => row("kept for", span(ms)),
+        ("max_length", Ok(entries)) => {
+            let exact = facts(info).any(|(name, value)| name == EXACT && value == "true");
+            let how = if exact { "exactly" } else { "approximately" };
+            let entries = count(entries, "entry").replace("entrys", "entries");
+            row("kept", format!("at most {entries} ({how})"))
+        }
+        (EXACT, _) => None,
+        (name, Ok(bytes)) if name.ends_with("_bytes") => {
+            row(name.trim_end_matches("_bytes"), size(bytes))
+        }
+        _ => row(name, value.to_owned()),
+    }
 }
 
 /// The engine's own facts. How this handle would sync is told with the durability.

@@ -17,11 +17,22 @@ pub(crate) fn foreign(start: &[u8]) -> Option<&'static str> {
         | [0, b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r', ..] => {
             "this is UTF-16, not UTF-8: convert it first, as with iconv -f UTF-16 -t UTF-8"
         }
+        [b'P', b'A', b'R', b'1', ..] => {
+            "this is Parquet, and only JSON can be read: export with --format ndjson"
+        }
+        _ if is_own_csv(start) => {
+            "this is the CSV of an export, and only JSON can be read: export with --format ndjson"
+        }
         _ if start.iter().take(512).any(|&byte| is_binary(byte)) => {
             "this is binary data, not JSON text"
         }
         _ => return None,
     })
+}
+
+/// Whether `recount export --format csv` wrote it, told by its first columns.
+fn is_own_csv(start: &[u8]) -> bool {
+    start.starts_with(b"entry_id,partition,id,")
 }
 
 /// Bytes that stand in no text file.
@@ -46,6 +57,8 @@ mod tests {
             (b"\xfe\xff\0{", "UTF-16"),
             (b"{\0\"\0", "UTF-16"),
             (b"\0{\0\"", "UTF-16"),
+            (b"PAR1\x15\x04", "Parquet"),
+            (b"entry_id,partition,id,type,session_id", "CSV"),
             (b"\x7fELF\x02\x01\x01\0", "binary"),
         ] {
             let told = foreign(start).unwrap();

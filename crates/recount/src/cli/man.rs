@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
@@ -35,15 +35,12 @@ pub(super) fn run(args: &Args) -> Result {
     let mut top = parser().subcommand_help_heading("COMMANDS");
     top.build();
     if let Some(folder) = &args.output {
-        let failed = |path: &PathBuf, error: io::Error| {
-            Failure::new(format!("writing {}: {error}", path.display()))
-        };
-        fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+        fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
         let commands = [&top].into_iter().chain(top.get_subcommands());
         for command in commands {
             let path = folder.join(format!("{}.1", name(command)));
             let page = page(&top, command)?;
-            fs::write(&path, page).map_err(|error| failed(&path, error))?;
+            fs::write(&path, page).map_err(|error| failed(&path, &error))?;
             output.line(path.display())?;
         }
         return output.flush();
@@ -57,6 +54,16 @@ pub(super) fn run(args: &Args) -> Result {
     };
     output.line(page(&top, command)?.trim_end())?;
     output.flush()
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    match error.kind() {
+        // What create_dir_all says of a file.
+        io::ErrorKind::AlreadyExists => Failure::usage(format!("{path} is not a directory"))
+            .hint("--output takes a directory, which gets a page for every command"),
+        _ => Failure::new(format!("writing {path}: {error}")),
+    }
 }
 
 /// The page of `command`, which is one of `top` or `top` itself.

@@ -135,10 +135,14 @@ impl Command {
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
-    let matches = help::parser().get_matches();
-    let cli = Cli::from_arg_matches(&matches);
-    let cli = cli.unwrap_or_else(|error| error.format(&mut help::parser()).exit());
-    match start(cli) {
+    let parsed = help::parser().try_get_matches().and_then(|matches| {
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut help::parser()))
+    });
+    let result = match parsed {
+        Ok(cli) => start(cli),
+        Err(said) => help::answer(&said),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -34,10 +34,19 @@ pub(crate) fn terminal_width() -> Option<usize> {
     let stdout = io::stdout();
     stdout
         .is_terminal()
-        .then(|| match terminal_size::terminal_size_of(stdout) {
-            Some((width, _)) => usize::from(width.0),
-            None => WIDTH_IF_UNKNOWN,
-        })
+        .then(|| columns(&stdout).unwrap_or(WIDTH_IF_UNKNOWN))
+}
+
+/// A terminal may know how wide it is without knowing how high.
+#[cfg(unix)]
+fn columns(stdout: &io::Stdout) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stdout).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+#[cfg(not(unix))]
+fn columns(stdout: &io::Stdout) -> Option<usize> {
+    terminal_size::terminal_size_of(stdout).map(|(width, _)| usize::from(width.0))
 }
 
 /// `text` on one line and without anything that a terminal would obey: what was recorded is data.

@@ -94,6 +94,23 @@ pub(super) struct Args {
 }
 
 const EXAMPLES: &str = "\
+Event types, and the keys of their data that are documented:
+  message.added     role (user, assistant, ...), content, tokens, model
+  session.started   metadata
+  session.ended     reason, duration_ms
+  session.forked    parent_session_id, at_entry_id
+  tool.called       tool, arguments, call_id
+  tool.returned     tool, call_id, result, duration_ms
+  error.occurred    message, code, tool, call_id
+  summary.created   summary, message_count, model
+  memory.cleared    reason, message_count
+  search.performed  query, results_count, duration_ms
+
+Of these, recount state acts on:
+  role, content and tokens of messages; call_id, by which a result or an error closes a tool call;
+  the message or code of errors; summary; the reason for which a session ended; memory.cleared.
+  Every key may be missing, other keys and other types are kept as they are.
+
 Examples:
   recount publish --type message.added --session s1 --user ada \\
       --data '{\"role\":\"user\",\"content\":\"Hello\"}'

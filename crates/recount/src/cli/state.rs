@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::error::{Failure, Result};
 use super::numbers::id;
-use super::output::{Output, fit, one_line, terminal_width, thousands};
+use super::output::{Output, count, fit, one_line, terminal_width, thousands};
 use super::settings::{Settings, warn};
 
 /// Show what a session came to, reconstructed from its events
 ///
 /// The state is the fold of the session's events, read from the log and from nothing else: status,
 /// times, counts, the messages in its memory, tool calls without an answer. Where the session's first
-/// events were trimmed, that is said.
+/// events were trimmed, or where events are of a version newer than this one knows, that is said.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -53,6 +53,12 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
             state.first_revision
         ));
     }
+    if state.future > 0 {
+        warn(format_args!(
+            "{} not understood: what their data changes is missing here",
+            of_newer_versions(state.future)
+        ));
+    }
     let mut output = Output::new();
     if args.json {
         output.line(format_args!("{:#}", document(&state)))?;
@@ -64,6 +70,10 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
 
 fn print(output: &mut Output, state: &SessionState) -> Result {
     let time = |at: Option<recount::Timestamp>| at.map_or(String::new(), |at| at.to_string());
+    let not_understood = match state.future {
+        0 => String::new(),
+        future => of_newer_versions(future),
+    };
     let mut rows = vec![
         ("session", state.session_id.clone()),
         ("user", state.user_id.clone().unwrap_or_default()),
@@ -73,6 +83,7 @@ fn print(output: &mut Output, state: &SessionState) -> Result {
         ("last happened", time(state.last_happened)),
         ("revision", state.revision.to_string()),
         ("events", events(state)),
+        ("not understood", not_understood),
         ("tokens", tokens(state.tokens)),
         ("last error", state.last_error.clone().unwrap_or_default()),
         ("summary", state.summary.clone().unwrap_or_default()),
@@ -120,6 +131,11 @@ fn events(state: &SessionState) -> String {
     format!("{}: {}", thousands(state.events), counts.join(", "))
 }
 
+/// `2 events of newer versions`
+fn of_newer_versions(number: u64) -> String {
+    format!("{} of newer versions", count(number, "event"))
+}
+
 fn tokens(tokens: u64) -> String {
     match tokens {
         0 => String::new(),
@@ -155,6 +171,7 @@ fn document(state: &SessionState) -> Value {
         "first_revision": state.first_revision,
         "revision": state.revision,
         "events": state.events,
+        "events_of_unknown_versions": state.future,
         "types": state.types,
         "tokens": state.tokens,
         "last_error": state.last_error,

@@ -1,13 +1,13 @@
 //! `recount tail`
 
-use recount::{Moment, Recount, StartFrom, json};
+use recount::{Moment, Recount, StartFrom, Tail, json};
 
 use super::error::{Failure, Result};
 use super::line::Lines;
 use super::numbers::from_1;
 use super::output::Output;
 use super::select::FilterArgs;
-use super::settings::{Settings, is_no_stream};
+use super::settings::{Settings, is_no_stream, warn};
 
 /// Show events live, as they are recorded
 ///
@@ -61,11 +61,13 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
             Some(timeout) => match tokio::time::timeout(timeout, tail.next()).await {
                 Ok(recorded) => recorded?,
                 Err(_) => {
+                    warn_of_skipped(&mut tail);
                     settings.note(format_args!("no event came for {timeout:?}: done"));
                     break;
                 }
             },
         };
+        warn_of_skipped(&mut tail);
         if args.json {
             output.line(json::line(&recorded))?;
         } else {
@@ -74,6 +76,16 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         output.flush()?;
     }
     Ok(())
+}
+
+/// A tail goes on where a trim overtook it, and says so.
+fn warn_of_skipped(tail: &mut Tail) {
+    if let Some(skipped) = tail.skipped() {
+        warn(format_args!(
+            "whatever was recorded between {} and {} was trimmed before it could be shown",
+            skipped.after, skipped.before
+        ));
+    }
 }
 
 /// Opens for reading; a stream that is not there is created first, by a short opening for writing.

@@ -1,9 +1,9 @@
 //! `recount trim`
 
-use recount::{EntryId, Moment, Recount, TrimLimit, TrimReport, TrimRequest};
+use recount::{EntryId, Moment, Recount, Timestamp, TrimLimit, TrimReport, TrimRequest};
 use serde_json::json;
 
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::numbers::from_0;
 use super::output::{Output, count, thousands};
 use super::settings::{Settings, WriteArgs};
@@ -53,6 +53,19 @@ Examples:
   recount trim --min-id 1526919030474-0 --json";
 
 impl Args {
+    /// A slip of the year is not to empty the log.
+    fn check(&self) -> Result {
+        match self.max_age {
+            Some(at) if at.entry_id() > Moment::Time(Timestamp::now()).entry_id() => {
+                Err(Failure::usage(format!(
+                    "--max-age: {at} lies in the future, and nothing can have been recorded since"
+                ))
+                .hint("--max-length 0 removes everything"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn request(&self) -> TrimRequest {
         let limit = match (self.max_length, self.max_age, self.min_id) {
             (Some(length), ..) => TrimLimit::MaxLength(length),
@@ -68,6 +81,7 @@ impl Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
+    args.check()?;
     let streams = settings.url().streams()?;
     let (report, left) = if args.dry_run || !streams.iter().any(|name| name == settings.stream()) {
         // A stream that is not there is an error, not to be created in order to be trimmed.
@@ -76,7 +90,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         let left = log.info().await?.length().saturating_sub(report.removed);
         (report, left)
     } else {
-        trim(&settings.open().await?, &args.request()).await?
+        let log = settings.open().await.map_err(beside_a_writer)?;
+        trim(&log, &args.request()).await?
     };
     let mut output = Output::new();
     if args.json {
@@ -98,6 +113,14 @@ async fn trim(log: &Recount, request: &TrimRequest) -> Result<(TrimReport, u64)>
     let left = log.info().await?.length();
     log.close().await?;
     Ok((report, left))
+}
+
+/// The process that writes does not trim on demand.
+fn beside_a_writer(failure: Failure) -> Failure {
+    failure.hint_if_locked(
+        "to trim beside it, set retention.max_length or retention.period where that process reads \
+         its settings (recount.toml); or stop it first. --dry-run works meanwhile",
+    )
 }
 
 fn sentence(report: &TrimReport, left: u64, dry_run: bool) -> String {

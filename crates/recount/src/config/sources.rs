@@ -36,6 +36,8 @@ pub enum Origin {
     /// Nobody gave it.
     #[default]
     Default,
+    /// Nobody gave it, or what was given has nothing to apply to: the value follows from this.
+    Follows(&'static str),
     /// It was given there.
     Given(Place),
 }
@@ -44,6 +46,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Follows(reason) => write!(f, "default ({reason})"),
             Self::Given(place) => place.fmt(f),
         }
     }
@@ -53,7 +56,7 @@ impl Origin {
     /// The greater, the sooner it wins.
     fn rank(&self) -> u8 {
         match self {
-            Self::Default => 0,
+            Self::Default | Self::Follows(_) => 0,
             Self::Given(Place::File(_)) => 1,
             Self::Given(Place::Variable(_)) => 2,
             Self::Given(Place::Flag(_)) => 3,
@@ -76,6 +79,40 @@ impl Resolved {
         const DEFAULT: &Origin = &Origin::Default;
         let at = SETTINGS.iter().position(|setting| setting.key == key);
         at.and_then(|at| self.origins.get(at)).unwrap_or(DEFAULT)
+    }
+
+    /// Makes defaults fit what was given. `exact` where retention.max_length_exact was given as true.
+    fn settle(&mut self, exact: bool) {
+        let default = |key| *self.origin(key) == Origin::Default;
+        let (size, bytes) = (default("batch_size"), default("limits.event_bytes"));
+        let length = self.origin("retention.max_length").rank();
+        let outweighed = length > self.origin("retention.max_length_exact").rank();
+
+        let Config {
+            batch_size,
+            retention,
+            limits,
+            ..
+        } = &mut self.config;
+        let mut follows = Vec::new();
+        if size && *batch_size > limits.batch_events_max {
+            *batch_size = limits.batch_events_max;
+            follows.push(("batch_size", "limits.batch_events"));
+        }
+        if bytes && limits.event_bytes_max > limits.batch_bytes_max {
+            limits.event_bytes_max = limits.batch_bytes_max;
+            follows.push(("limits.event_bytes", "limits.batch_bytes"));
+        }
+        // A length that is taken back by a source of more weight takes this along.
+        if exact && retention.max_length.is_none() && outweighed {
+            follows.push(("retention.max_length_exact", "no retention.max_length"));
+        }
+        for (key, reason) in follows {
+            let at = SETTINGS.iter().position(|setting| setting.key == key);
+            if let Some(origin) = at.and_then(|at| self.origins.get_mut(at)) {
+                *origin = Origin::Follows(reason);
+            }
+        }
     }
 
     /// Every setting with what is in force and where it comes from.
@@ -122,6 +159,7 @@ impl Sources<'_> {
             resolved.origins.push(origin);
         }
         if errors.is_empty() {
+            resolved.settle(exact);
             errors = contradictions(&resolved, exact);
         }
         if errors.is_empty() {
@@ -182,13 +220,9 @@ fn contradictions(resolved: &Resolved, exact: bool) -> Vec<ConfigError> {
             "limits.batch_bytes",
         ));
     }
-    let length = resolved.origin("retention.max_length");
-    let origin = resolved.origin("retention.max_length_exact");
-    // A length that is taken back by a source of more weight takes this along.
-    if let Origin::Given(place) = origin
+    if let Origin::Given(place) = resolved.origin("retention.max_length_exact")
         && exact
         && retention.max_length.is_none()
-        && length.rank() <= origin.rank()
     {
         errors.push(ConfigError {
             place: place.clone(),
@@ -224,6 +258,6 @@ fn too_much(resolved: &Resolved, less: &str, more: &str) -> Option<ConfigError> 
             message,
         }),
         // The defaults fit together.
-        Origin::Default => None,
+        Origin::Default | Origin::Follows(_) => None,
     }
 }

@@ -82,9 +82,9 @@ pub(super) fn show_size(bytes: u64) -> String {
 }
 
 fn leading_number(text: &str) -> Option<(u64, &str)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, after) = text.split_at(digits);
-    Some((number.parse().ok()?, after))
+    let digit = |byte: &u8| byte.is_ascii_digit() || *byte == b'_';
+    let (digits, after) = text.split_at(text.bytes().take_while(digit).count());
+    Some((number(digits)?, after))
 }
 
 #[cfg(test)]
@@ -107,6 +107,7 @@ mod tests {
         }
         assert_eq!(span("2w"), span("14d"));
         assert_eq!(span("1h30m"), span("90m"));
+        assert_eq!(span("1_000ms"), span("1s"));
         assert_eq!(show_span(Duration::from_hours(48)), "2d");
         for bad in [
             "",
@@ -119,6 +120,7 @@ mod tests {
             "5S",
             "5s ",
             "1h30",
+            "1_s",
             "é",
             "99999999999999999999s",
             "9999999999999999w",
@@ -139,6 +141,7 @@ mod tests {
             assert_eq!(show_size(bytes), text);
         }
         assert_eq!(show_size(0), "0");
+        assert_eq!(size("1_024KiB"), Some(1 << 20));
         for bad in [
             "",
             "1MB",

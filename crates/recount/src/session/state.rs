@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use recount_core::payload::{MessageAdded, Payload};
-use recount_core::{Body, Event, EventType, Fold, Position, Recorded, Timestamp};
+use recount_core::{Body, Event, EventType, Fold, Position, Recorded, Schema, Timestamp};
 
 /// The messages that a state keeps, the newest.
 pub const MESSAGES_MAX: usize = 1_000;
@@ -36,6 +36,9 @@ pub struct SessionState {
     pub revision: u64,
     /// How many events were seen.
     pub events: u64,
+    /// How many of these were of a version newer than is known here, or refused by an upcaster. They
+    /// are counted like others, but what their data changes is not known: it is left out of the rest.
+    pub future: u64,
     /// How many of each type; of further custom types all together, under an empty name.
     pub types: BTreeMap<String, u64>,
     /// How many messages are in the memory: added, and not cleared since.
@@ -100,6 +103,7 @@ impl SessionState {
             first_revision: 0,
             revision: 0,
             events: 0,
+            future: 0,
             types: BTreeMap::new(),
             message_count: 0,
             messages: VecDeque::new(),
@@ -216,7 +220,10 @@ impl Fold for SessionState {
             && event.session_id == self.session_id
         {
             self.see(event, recorded);
-            self.take_in(event, recorded.position);
+            match recorded.schema {
+                Schema::Future { .. } | Schema::Refused { .. } => self.future += 1,
+                _ => self.take_in(event, recorded.position),
+            }
         }
     }
 }

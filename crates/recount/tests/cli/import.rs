@@ -256,15 +256,15 @@ fn a_broken_run_is_named_and_what_came_before_is_kept() {
     for (input, places) in [
         (
             format!("[\n{run},\n{{\"no\":1}}]"),
-            ["run 1, line 3", "neither", "--skip-invalid"],
+            ["run 2, line 3", "neither", "--skip-invalid"],
         ),
         (
             format!("[\n{run},\n{{\"traj\": [}}"),
-            ["run 1, line 3", "column 11", "expected"],
+            ["run 2, line 3", "column 11", "expected"],
         ),
         (
             format!("{run}\n{{\"no\":1}}"),
-            ["run 1, line 2", "neither", "--skip-invalid"],
+            ["run 2, line 2", "neither", "--skip-invalid"],
         ),
         (
             format!("[{run}"),

@@ -169,9 +169,18 @@ impl Repair {
                     self.remove(name)?;
                     self.did(name.clone(), "made it again from the records");
                 }
-                ("watermark", _) => {
-                    self.rename(name, "watermark.bad")?;
-                    self.did(name.clone(), "moved it to watermark.bad");
+                // Unless it was moved already, for what it says.
+                ("watermark", _) if self.done.iter().all(|done| &done.file != name) => {
+                    let aside = if self.names()?.contains(name) {
+                        self.rename(name, "watermark.bad")?;
+                        "moved it to watermark.bad and "
+                    } else {
+                        ""
+                    };
+                    let what = format!(
+                        "{aside}had a new one written; how far the log was on stable storage was not known"
+                    );
+                    self.did(name.clone(), what);
                 }
                 ("table", Kind::Table(kind, range)) => {
                     let aside = name.replace(".tbl", ".bad");
@@ -211,8 +220,7 @@ impl Repair {
                 .iter()
                 .find(|(first, last)| (*first..=*last).contains(&number));
             if let Some(&range) = covering
-                && Table::open(&*dir.storage, &dir.table(TableKind::Sessions, range), range)?
-                    .is_some()
+                && Table::open(&dir, &dir.table(TableKind::Sessions, range), range)?.is_some()
             {
                 continue;
             }

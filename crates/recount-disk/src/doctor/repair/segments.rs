@@ -37,6 +37,7 @@ impl Repair {
             None if all_gone => floor.segment,
             None => 0,
         };
+        let unknown = exam::evidence_is_gone(&dir, watermark.as_ref(), &numbers)?;
         let mut end: Option<End> = None;
         let mut log_end = (last, u64::MAX);
         let mut changed = false;
@@ -49,6 +50,7 @@ impl Repair {
                 next: next.as_ref(),
                 is_last: number >= last,
                 watermark: watermark.as_ref(),
+                unknown,
                 living: false,
                 ids_below,
             };
@@ -202,12 +204,11 @@ impl Repair {
         from: u64,
         last_id: EntryId,
     ) -> Result<(), Fault> {
-        let storage = &*self.dir.storage;
         let path = self.dir.table(kind, range);
         if range.0 < from {
             let to = self.dir.table(kind, (range.0, from - 1));
-            let copied = match Table::open(storage, &path, range)? {
-                Some(table) => copy_before(storage, &to, &table, from, last_id),
+            let copied = match Table::open(&self.dir, &path, range)? {
+                Some(table) => copy_before(&self.dir, &to, &table, from, last_id),
                 None => Err(Fault::corrupt(&path, 0, "")),
             };
             match copied {

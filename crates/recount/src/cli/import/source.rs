@@ -38,6 +38,12 @@ pub(super) enum Record {
     Fields(Vec<Field>, Option<Position>),
 }
 
+impl Item {
+    pub fn is_record(&self) -> bool {
+        matches!(self, Self::Record(_))
+    }
+}
+
 impl Record {
     fn bytes(&self) -> usize {
         match self {
@@ -73,7 +79,7 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// Where in the input; lines and columns count from 1, runs from 0. A column of 0 is not known.
+/// Where in the input; told from 1 on, `run` is an index from 0. A column of 0 is not known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub run: Option<u64>,
@@ -85,7 +91,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { run, line, column } = *self;
         if let Some(run) = run {
-            write!(f, "run {run}")?;
+            write!(f, "run {}", run + 1)?;
         }
         if line > 0 {
             let comma = if run.is_some() { ", " } else { "" };
