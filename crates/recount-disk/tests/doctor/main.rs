@@ -2,8 +2,10 @@
 
 mod crash;
 mod damage;
+mod evidence;
 mod healthy;
 mod real;
 mod support;
 mod tables;
 mod trimmed;
+mod unreadable;

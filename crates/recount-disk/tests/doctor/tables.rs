@@ -34,7 +34,7 @@ async fn a_damaged_one_is_refused_until_a_repair_accepts_the_loss() {
         let repaired = repair(&damaged);
         assert_eq!(wrong(&repaired.after), [] as [&str; 0]);
         assert!(
-            repaired.done[0].what.contains("cannot be made again"),
+            repaired.done[1].what.contains("cannot be made again"),
             "{:?}",
             repaired.done
         );

@@ -9,7 +9,7 @@ use std::path::Path;
 use recount::LogUrl;
 use recount::config::Origin;
 use recount_disk::DiskOptions;
-use recount_disk::doctor::{self, Done, Repaired, Report, Root, Severity};
+use recount_disk::doctor::{self, Done, Finding, Repaired, Report, Root, Severity};
 
 use self::progress::Progress;
 use super::error::{Failure, Result};
@@ -50,6 +50,8 @@ struct Examined {
     root: Root,
     root_done: Vec<Done>,
     streams: Vec<Patient>,
+    /// Streams that could not be examined, and why.
+    failed: Vec<(String, String)>,
 }
 
 /// A stream before and after a repair, if there was one.
@@ -72,6 +74,23 @@ impl Patient {
             Self::Examined(_) => &[],
             Self::Repaired(repaired) => &repaired.done,
         }
+    }
+
+    /// What was found at first.
+    fn found(&self) -> &[Finding] {
+        match self {
+            Self::Examined(report) => &report.findings,
+            Self::Repaired(repaired) => &repaired.before.findings,
+        }
+    }
+
+    /// Whether a repair would change anything: not without `stream.meta`, nor while a file cannot be
+    /// read.
+    fn can_be_mended(&self) -> bool {
+        self.report().findings.iter().all(|finding| {
+            let meta = finding.code == "meta" && finding.severity == Severity::Damage;
+            !meta && finding.code != "unreadable"
+        })
     }
 
     /// Whether nothing is wrong any more, and nothing was lost.
@@ -129,23 +148,30 @@ fn examine(
         Vec::new()
     };
     let root = doctor::examine_root(dir, options).map_err(refused)?;
+    let one = only.is_some();
     let streams = only.map_or_else(|| root.streams.clone(), |only| vec![only]);
     let mut patients = Vec::new();
+    let mut failed = Vec::new();
     for stream in streams {
         let mut told = |at: doctor::Progress<'_>| progress.update(&stream, at);
-        patients.push(if repair {
-            let repaired = doctor::repair(dir, &stream, options, &mut told).map_err(refused)?;
-            Patient::Repaired(repaired)
+        let patient = if repair {
+            doctor::repair(dir, &stream, options, &mut told).map(Patient::Repaired)
         } else {
-            let report = doctor::examine(dir, &stream, options, &mut told).map_err(refused)?;
-            Patient::Examined(report)
-        });
+            doctor::examine(dir, &stream, options, &mut told).map(Patient::Examined)
+        };
+        match patient {
+            Ok(patient) => patients.push(patient),
+            Err(error) if one => return Err(refused(error)),
+            // It keeps nobody from looking at the others.
+            Err(error) => failed.push((stream, error.to_string())),
+        }
     }
     progress.finish();
     Ok(Examined {
         root,
         root_done,
         streams: patients,
+        failed,
     })
 }
 
@@ -162,13 +188,28 @@ fn verdict(examined: &Examined, repair: bool, settings: &Settings) -> Result {
         .filter(|patient| !patient.is_well())
         .map(|patient| patient.report().stream.as_str())
         .collect();
+    if let [(_, why), ..] = &examined.failed[..] {
+        let failed: Vec<&str> = examined
+            .failed
+            .iter()
+            .map(|(stream, _)| stream.as_str())
+            .collect();
+        return Err(Failure::new(format!("{} not checked: {why}", are(&failed))));
+    }
     if root_well && ill.is_empty() {
         return Ok(());
     }
     let lost = |patient: &Patient| patient.done().iter().any(|done| done.lost.is_some());
     let left = |patient: &Patient| patient.report().count(Severity::Damage) > 0;
-    Err(if !root_well {
+    let remains = |finding: &Finding| finding.code == "remains";
+    Err(if examined.root.findings.iter().any(remains) {
+        Failure::new("the data directory holds what is left of a stream")
+            .hint("restore its directory from a backup, or delete it")
+    } else if !root_well {
         Failure::new("the data directory is damaged").hint(settings.command("doctor --repair"))
+    } else if !repair && !examined.streams.iter().any(Patient::can_be_mended) {
+        Failure::new(format!("{} not in order", are(&ill)))
+            .hint("restore the files that are named from a backup, or give the right to read them")
     } else if !repair {
         Failure::new(format!("{} not in order", are(&ill)))
             .hint(settings.command("doctor --repair"))

@@ -16,6 +16,8 @@ use super::settings::Settings;
 /// word. Without --json a line is cut to the terminal's width.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+// Each is a flag of its own.
+#[expect(clippy::struct_excessive_bools)]
 pub(super) struct Args {
     #[command(flatten)]
     select: SelectArgs,

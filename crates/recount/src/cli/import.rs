@@ -103,13 +103,9 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     {
         return Err(stop(&name, invalid, "nothing was imported"));
     }
-    // A chunk without a record is the end: there is nothing that a log would be created for.
-    let any = arrived.iter().flatten().any(Item::is_record);
-    let log = if any {
-        interrupt.unless(open(&args, settings)).await?
-    } else {
-        None
-    };
+    let log = interrupt
+        .unless(open(&args, settings, arrived.as_deref()))
+        .await?;
 
     let held = match &log {
         Some(log) => Held::new(log).await?,
@@ -185,7 +181,11 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     if let Some(invalid) = stopped {
         return Err(stop(&name, &invalid, "what came before is imported"));
     }
-    match summary.conflicts() {
+    verdict(summary.conflicts())
+}
+
+fn verdict(conflicts: u64) -> Result {
+    match conflicts {
         0 => Ok(()),
         conflicts => Err(Failure::new(format!(
             "{} not imported: the log holds other content under their ids, which stays",
@@ -216,8 +216,12 @@ fn is_table(name: &str) -> bool {
     extension.is_some_and(|it| it.eq_ignore_ascii_case("csv") || it.eq_ignore_ascii_case("parquet"))
 }
 
-/// The log to look into and publish to; none where a dry run finds no stream.
-async fn open(args: &Args, settings: &Settings) -> Result<Option<Recount>> {
+/// The log to look into and publish to; none where a dry run finds no stream, or where `first`, the
+/// first chunk, is without a record and so the only one: no stream is created for that.
+async fn open(args: &Args, settings: &Settings, first: Option<&[Item]>) -> Result<Option<Recount>> {
+    if !first.unwrap_or_default().iter().any(Item::is_record) {
+        return Ok(None);
+    }
     if !args.dry_run {
         return settings.open().await.map(Some);
     }

@@ -226,7 +226,7 @@ mod tests {
                 entry_id: EntryId::new(1_526_919_030_474, seq),
             },
             revision: 1,
-            schema: recount::Schema::AsStored,
+            schema: Schema::AsStored,
             body: Body::Event(event),
         }
     }

@@ -94,7 +94,14 @@ pub(super) struct Args {
 }
 
 const EXAMPLES: &str = "\
-Event types, and the keys of their data that are documented:
+Examples:
+  recount publish --type message.added --session s1 --user ada \\
+      --data '{\"role\":\"user\",\"content\":\"Hello\"}'
+  recount publish --type session.ended --session s1 --expect-revision 12
+  my-agent --log-json | recount publish --quiet
+  echo '{\"id\":\"e1\",\"type\":\"note\",\"session_id\":\"s1\"}' | recount publish --json
+
+Event types and the keys of their data:
   message.added     role (user, assistant, ...), content, tokens, model
   session.started   metadata
   session.ended     reason, duration_ms
@@ -106,17 +113,11 @@ Event types, and the keys of their data that are documented:
   memory.cleared    reason, message_count
   search.performed  query, results_count, duration_ms
 
-Of these, recount state acts on:
-  role, content and tokens of messages; call_id, by which a result or an error closes a tool call;
-  the message or code of errors; summary; the reason for which a session ended; memory.cleared.
-  Every key may be missing, other keys and other types are kept as they are.
-
-Examples:
-  recount publish --type message.added --session s1 --user ada \\
-      --data '{\"role\":\"user\",\"content\":\"Hello\"}'
-  recount publish --type session.ended --session s1 --expect-revision 12
-  my-agent --log-json | recount publish --quiet
-  echo '{\"id\":\"e1\",\"type\":\"note\",\"session_id\":\"s1\"}' | recount publish --json";
+What recount state acts on:
+  role, content and tokens of messages; call_id, by which a result or an error
+  closes a tool call; the message or code of errors; summary; the reason for
+  which a session ended; memory.cleared. Every key may be missing; other keys
+  and types of your own are kept as they are.";
 
 pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrupt) -> Result {
     let conditions = Batch {
@@ -327,5 +328,50 @@ fn unanswered(failure: Failure, settings: &Settings) -> Failure {
             settings.command("publish")
         )),
         failure => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use recount::payload::Payload;
+
+    /// The keys of a payload, as its `Debug` names them: all but the map of the others.
+    fn documented(event_type: &EventType) -> Vec<String> {
+        let event = Event::builder(event_type.clone(), "s").build().unwrap();
+        let payload = format!("{:?}", Payload::of(&event).unwrap());
+        let before = payload.split(": None").map(str::to_owned);
+        let mut keys: Vec<_> = before
+            .map(|text| text.rsplit([' ', '{']).next().unwrap().to_owned())
+            .collect();
+        // What stands behind the last one.
+        keys.pop();
+        keys
+    }
+
+    #[test]
+    fn the_help_tells_every_known_type_and_its_keys() {
+        let help = crate::cli::Cli::command();
+        let help = help.find_subcommand("publish").unwrap();
+        let sections = crate::cli::help::sections(help);
+        let types = sections
+            .iter()
+            .find(|section| section.title.starts_with("Event types"))
+            .unwrap();
+        let told = types.lines.iter().map(|line| {
+            let (name, keys) = line.split_once(' ').unwrap();
+            // Without the examples of a key's values.
+            let keys = keys.replace(" (user, assistant, ...)", "");
+            let keys: Vec<_> = keys.trim().split(", ").map(str::to_owned).collect();
+            (name.to_owned(), keys)
+        });
+        let known = EventType::KNOWN
+            .iter()
+            .map(|known| (known.to_string(), documented(known)));
+        let (mut told, mut known): (Vec<_>, Vec<_>) = (told.collect(), known.collect());
+        told.sort();
+        known.sort();
+        assert_eq!(told, known);
     }
 }

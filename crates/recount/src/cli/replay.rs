@@ -24,7 +24,7 @@ use super::settings::{BatchArgs, Settings, WriteArgs};
 /// multiple of it, or as fast as possible. What is recorded meanwhile is not replayed.
 ///
 /// Into another stream, events go as they are stored and keep their ids: replaying them again adds
-/// nothing as long as the ids are remembered. Entries that are no events cannot go there; they are
+/// nothing as long as the ids are remembered, also of events that were trimmed there. Entries that are no events cannot go there; they are
 /// counted, and recount export carries them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -108,36 +108,47 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
         }
         None => {
             let began = Instant::now();
-            let printing = print(&mut replay, limit, args.json, settings, &mut progress);
-            let printed = interrupt.unless(printing).await;
+            let mut printed = 0;
+            let (all, json) = (&mut printed, args.json);
+            let printing = print(&mut replay, limit, json, settings, &mut progress, all);
+            let ended = interrupt.unless(printing).await;
             progress.finish();
+            let stopped = match &ended {
+                Ok(()) => "",
+                Err(Failure::Interrupted) => STOPPED,
+                Err(_) => return ended,
+            };
             settings.note(format_args!(
-                "{} replayed in {:.1} s",
-                count(printed?, "event"),
+                "{stopped}{} replayed in {:.1} s",
+                count(printed, "event"),
                 began.elapsed().as_secs_f64()
             ));
-            Ok(())
+            ended
         }
     }
 }
 
+/// Begins the last line where the replay did not come to its end.
+const STOPPED: &str = "stopped at Ctrl-C: ";
+
 /// Events that are printed together at most.
 const PRINTED_MAX: usize = 1_000;
 
+/// Counts in `printed`, which outlives Ctrl-C.
 async fn print(
     replay: &mut Replay,
     limit: u64,
     json: bool,
     settings: &Settings,
     progress: &mut Progress,
-) -> Result<u64> {
+    printed: &mut u64,
+) -> Result {
     let mut output = Output::new();
     let mut lines = Lines::for_output(settings.color());
-    let mut printed = 0;
-    while printed < limit {
+    while *printed < limit {
         // Gives Ctrl-C its turn where nothing has to be waited for.
         tokio::task::yield_now().await;
-        let max = PRINTED_MAX.min(usize::try_from(limit - printed).unwrap_or(PRINTED_MAX));
+        let max = PRINTED_MAX.min(usize::try_from(limit - *printed).unwrap_or(PRINTED_MAX));
         let batch = replay.next_batch(max).await?;
         let Some(last) = batch.last() else {
             break;
@@ -152,7 +163,7 @@ async fn print(
             }
         }
         output.flush()?;
-        printed += batch.len() as u64;
+        *printed += batch.len() as u64;
     }
-    Ok(printed)
+    Ok(())
 }

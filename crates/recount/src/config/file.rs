@@ -141,7 +141,13 @@ impl Reader<'_> {
             let span = error.span().unwrap_or(0..0);
             let end = self.text.len();
             let span = span.start.min(end)..span.end.min(end);
-            self.wrong(span, syntax(error.message()));
+            match bare_word(self.text, &span) {
+                Some(word) => {
+                    let message = in_quotes(&self.text[word.clone()]);
+                    self.wrong(word, message);
+                }
+                None => self.wrong(span, syntax(error.message())),
+            }
         }
         // What could be read is looked at all the same.
         self.table("", table.get_ref());
@@ -231,6 +237,32 @@ fn unknown(key: &str) -> String {
         None => {
             format!("unknown setting {shown}: there are {inside}, and those of tables")
         }
+    }
+}
+
+/// Where the value stands that an error at `span` is about, if that is a word without quotes.
+fn bare_word(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
+    let start = text.floor_char_boundary(span.start);
+    let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line = text[begin..].lines().next().unwrap_or_default();
+    let after = line.find('=')? + 1;
+    let value = line[after..].split('#').next().unwrap_or_default();
+    let word = value.trim();
+    let at = begin + after + (value.len() - value.trim_start().len());
+    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !word.contains(|c: char| "\"'[]{}=,".contains(c) || c.is_control());
+    let word = at..at + word.len();
+    // What is before the value is no part of it.
+    (is_word && (word.start..=word.end).contains(&start)).then_some(word)
+}
+
+/// What to say of a word without quotes.
+fn in_quotes(word: &str) -> String {
+    match word.to_ascii_lowercase().as_str() {
+        lower @ ("true" | "false") => {
+            format!("{} is not allowed: write {lower}", repeated(word))
+        }
+        _ => format!("text must stand in quotes: write {}", repeated(word)),
     }
 }
 

@@ -81,7 +81,8 @@ impl Resolved {
         at.and_then(|at| self.origins.get(at)).unwrap_or(DEFAULT)
     }
 
-    /// Makes defaults fit what was given. `exact` where retention.max_length_exact was given as true.
+    /// Makes defaults fit what was given. `exact` where `retention.max_length_exact` was given
+    /// as true.
     fn settle(&mut self, exact: bool) {
         let default = |key| *self.origin(key) == Origin::Default;
         let (size, bytes) = (default("batch_size"), default("limits.event_bytes"));

@@ -252,6 +252,8 @@ fn a_second_writer_is_refused_and_told_who_the_first_is() {
             "hint: tail, events",
         ],
     );
+    let trim = sandbox.run(&["trim", "--max-length", "1"]);
+    trim.assert_refused(1, &["is being written by", "retention.max_length"]);
     let beside = sandbox.run(&["events", "--count"]);
     assert_eq!(beside.stdout, "6\n", "{}", beside.stderr);
 
@@ -300,4 +302,38 @@ fn flags_and_piped_events_do_not_go_together() {
         .output();
     assert_eq!(closed.unwrap().status.code(), Some(0));
     assert_eq!(sandbox.run(&["events", "--count"]).stdout, "4\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_need_not_be_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let sandbox = Sandbox::new().with_session();
+    let file = OsStr::from_bytes(b"\xff.ndjson");
+    let mut export = sandbox.command(&["export", "-o"]);
+    let output = export.arg(file).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(sandbox.path().join(file).exists());
+    for args in [&["--url"][..], &["publish", "--type"], &["help"]] {
+        let mut command = sandbox.command(args);
+        let output = command.arg(OsStr::from_bytes(b"disk:\xff")).output();
+        let run = super::support::Run::from(output.unwrap());
+        run.assert_refused(2, &["error: "]);
+    }
+}
+
+#[test]
+fn a_trim_up_to_the_future_is_taken_for_a_slip() {
+    let sandbox = Sandbox::new().with_session();
+    for time in ["2999-01-01", "32503680000000-0"] {
+        for flags in [&["--dry-run"][..], &[]] {
+            let run = sandbox.run(&[&["trim", "--max-age", time], flags].concat());
+            run.assert_refused(2, &["lies in the future", "--max-length 0"]);
+        }
+    }
+    assert_eq!(sandbox.run(&["events", "--count"]).stdout, "6\n");
+    let run = sandbox.run(&["trim", "--max-age", "now", "--dry-run"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
 }

@@ -256,6 +256,34 @@ fn what_is_set_is_obeyed() {
 }
 
 #[test]
+fn defaults_follow_given_limits_and_info_says_what_is_kept() {
+    let file = "[limits]\nbatch_events = 5\n[retention]\nmax_length = 1000\nperiod = \"90m\"\n";
+    let sandbox = Sandbox::new()
+        .with_file("recount.toml", file)
+        .with_session();
+    let words = |run: &Run, name: &str| {
+        let line = run.stdout.lines().find(|line| line.starts_with(name));
+        let words = line.unwrap().split_whitespace().skip(1);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let config = sandbox.run(&["config"]);
+    assert_eq!(
+        words(&config, "batch_size"),
+        "5 default (limits.batch_events)"
+    );
+    let info = sandbox.run(&["info"]);
+    assert_eq!(
+        words(&info, "kept  "),
+        "at most 1,000 entries (approximately)"
+    );
+    assert_eq!(words(&info, "kept for"), "for 90 min");
+    assert!(!info.stdout.contains("max_length"), "{}", info.stdout);
+    let exact = [("RECOUNT_RETENTION_MAX_LENGTH_EXACT", "true")];
+    let info = sandbox.run_where(&exact, &["info"]);
+    assert_eq!(words(&info, "kept  "), "at most 1,000 entries (exactly)");
+}
+
+#[test]
 fn batches_keep_within_small_limits() {
     let file = "batch_size = 3\n[limits]\nbatch_events = 3\nevent_bytes = \"1KiB\"\nbatch_bytes = \"1KiB\"\n";
     let sandbox = Sandbox::new()

@@ -162,3 +162,43 @@ fn a_damaged_marker_is_written_anew() {
         assert!(!sandbox.path().join("recount-data/recount.1-0.tmp").exists());
     }
 }
+
+#[test]
+fn a_stream_that_cannot_be_looked_at_keeps_nobody_from_the_others() {
+    let sandbox = Sandbox::new().with_session();
+    let other = sandbox.path().join("recount-data/streams/a");
+    fs::create_dir_all(other.join("writer.lock")).unwrap();
+    fs::copy(file(&sandbox, "stream.meta"), other.join("stream.meta")).unwrap();
+    let run = sandbox.run(&["doctor", "--repair", "--json"]);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let document = json(&run);
+    assert_eq!(document["failed"][0]["stream"], "a");
+    assert_eq!(document["streams"][0]["stream"], "memory:events");
+    assert!(run.stderr.contains("a is not checked"), "{}", run.stderr);
+}
+
+#[test]
+fn what_no_repair_helps_against_is_not_called_mendable() {
+    let sandbox = Sandbox::new().with_session();
+    fs::write(file(&sandbox, "stream.meta"), "x").unwrap();
+    let run = sandbox.run(&["doctor"]);
+    assert_eq!(run.code, Some(1));
+    assert!(!run.told().contains("keeps every record"), "{}", run.told());
+    assert!(!run.told().contains("doctor --repair"), "{}", run.told());
+}
+
+#[test]
+fn a_missing_watermark_is_told_and_made_anew() {
+    let sandbox = Sandbox::new().with_session();
+    fs::remove_file(file(&sandbox, "watermark")).unwrap();
+    let found = sandbox.run(&["doctor"]);
+    assert_eq!(found.code, Some(1));
+    let repaired = sandbox.run(&["doctor", "--repair"]);
+    assert_eq!(repaired.code, Some(0), "{}", repaired.stderr);
+    assert!(
+        repaired.stdout.contains("nothing is known to be lost"),
+        "{}",
+        repaired.stdout
+    );
+    assert_eq!(sandbox.run(&["doctor"]).code, Some(0));
+}

@@ -125,4 +125,31 @@ fn there_is_a_manual_page_for_every_command() {
     sandbox
         .run(&["man", "--output", "file/man1"])
         .assert_refused(1, &["writing file/man1: "]);
+    sandbox
+        .run(&["man", "--output", "file"])
+        .assert_refused(2, &["file is not a directory", "hint: "]);
+}
+
+#[test]
+fn help_is_as_wide_as_one_can_read() {
+    let sandbox = Sandbox::new();
+    for (columns, width) in [("40", 40), ("200", 100)] {
+        let mut command = sandbox.command(&["completions", "--help"]);
+        let run: Run = command.env("COLUMNS", columns).output().unwrap().into();
+        let prose = run.stdout.split("Usage:").next().unwrap();
+        let widest = prose.lines().map(str::len).max().unwrap();
+        assert!(widest <= width, "{widest} of {columns}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_could_not_be_printed_is_a_failure() {
+    let sandbox = Sandbox::new();
+    for args in [&["--help"][..], &["--version"], &["help", "events"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = sandbox.command(args).stdout(full).output().unwrap();
+        let run = Run::from(output);
+        run.assert_refused(1, &["writing to standard output: "]);
+    }
 }

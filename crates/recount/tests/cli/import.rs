@@ -268,11 +268,11 @@ fn a_broken_run_is_named_and_what_came_before_is_kept() {
         ),
         (
             format!("[{run}"),
-            ["run 1, line 1", "the JSON ends", "standard input"],
+            ["run 2, line 1", "the JSON ends", "standard input"],
         ),
         (
             format!("[{run}] 7"),
-            ["run 1, line 1", "more after the end", "standard input"],
+            ["run 2, line 1", "more after the end", "standard input"],
         ),
     ] {
         let sandbox = Sandbox::new();
@@ -399,4 +399,33 @@ fn the_summary_reads_well() {
         ),
         "{told}"
     );
+}
+
+#[test]
+fn a_table_is_named_as_one_and_no_skipping_is_advised() {
+    let sandbox = Sandbox::new().with_session();
+    let csv = sandbox.run(&["export", "--format", "csv"]).stdout;
+    fs::write(sandbox.path().join("x.csv"), &csv).unwrap();
+    fs::write(sandbox.path().join("y.CSV"), "name,age\nada,36\n").unwrap();
+    let csv = import(&sandbox, &["-"], &csv);
+    let named = sandbox.run(&["import", "x.csv"]);
+    let foreign = sandbox.run(&["import", "y.CSV"]);
+    for run in [csv, named, foreign] {
+        run.assert_refused(2, &["--format ndjson"]);
+        assert!(!run.stderr.contains("--skip-invalid"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn an_import_without_events_creates_nothing() {
+    let sandbox = Sandbox::new();
+    for (args, input) in [
+        (&["-"][..], ""),
+        (&["-"], "nonsense\n"),
+        (&["-", "--skip-invalid"], "nonsense\n"),
+    ] {
+        let run = import(&sandbox, args, input);
+        assert_ne!(run.code, Some(1), "{}", run.stderr);
+        assert!(!sandbox.path().join("recount-data").exists(), "{args:?}");
+    }
 }

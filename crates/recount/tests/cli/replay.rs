@@ -58,6 +58,88 @@ fn another_stream_takes_a_replay_in_once() {
 }
 
 #[test]
+fn what_was_trimmed_in_the_target_is_counted_apart() {
+    let sandbox = Sandbox::new().with_session();
+    let into = ["replay", "--speed", "max", "--into", "again"];
+    assert_eq!(sandbox.run(&into).code, Some(0));
+    for (left, trimmed) in [("2", "4"), ("0", "6")] {
+        let trim = ["trim", "--stream", "again", "--max-length", left];
+        assert_eq!(sandbox.run(&trim).code, Some(0));
+        let told = sandbox.run(&into).stdout;
+        let words = format!(
+            "0 appended, 6 already recorded (of these {trimmed} were trimmed since), 0 in conflict\n"
+        );
+        assert!(told.ends_with(&words), "{told}");
+    }
+}
+
+#[test]
+fn conflicts_in_the_target_are_named() {
+    let sandbox = Sandbox::new().with_session();
+    let other = "{\"id\":\"e2\",\"type\":\"t\",\"session_id\":\"x\"}\n";
+    let run = sandbox.run_with(&["publish", "--stream", "other", "--quiet"], other);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let into = ["replay", "--speed", "max", "--into", "other"];
+    let run = sandbox.run(&into);
+    assert_eq!(run.code, Some(1));
+    assert!(
+        run.stdout
+            .contains("5 appended, 0 already recorded, 1 in conflict")
+    );
+    for words in [
+        "warning: conflict: \"e2\" is the id of another event there, entry ",
+        "error: 1 event has an id that another event has in other",
+    ] {
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    let run = sandbox.run(&[&into[..], &["--json"]].concat());
+    let told: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(told["conflicting"][0]["id"], "e2");
+    assert!(told["conflicting"][0]["entry_id"].is_string(), "{told}");
+    assert!(!run.stderr.contains("warning: conflict"), "{}", run.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_is_told_with_what_was_replayed_until_then() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::process::Command;
+    let sandbox = Sandbox::new().with_session();
+    // Slow enough to be at it still.
+    let replay = ["replay", "--speed", "0.01x"];
+    for (args, opened, words) in [
+        (&[][..], 1, "stopped at Ctrl-C: 1 event replayed in "),
+        (&["--into", "again"], 2, "stopped at Ctrl-C: "),
+    ] {
+        let mut child = sandbox
+            .command(&[&replay[..], args].concat())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        for _ in 0..opened {
+            stderr.read_line(&mut String::new()).unwrap();
+        }
+        let mut told = String::new();
+        if args.is_empty() {
+            stdout.read_line(&mut told).unwrap();
+            told.clear();
+        }
+        let id = child.id().to_string();
+        Command::new("kill").args(["-INT", &id]).status().unwrap();
+        stdout.read_to_string(&mut told).unwrap();
+        stderr.read_to_string(&mut told).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert!(told.contains(words), "{told}");
+        assert_eq!(
+            told.contains("; replaying again goes on where nothing is there yet\n"),
+            !args.is_empty(),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn a_replay_into_itself_and_a_pace_that_is_none_are_refused() {
     let sandbox = Sandbox::new().with_session();
     let itself = ["replay", "--into", "memory:events"];
@@ -98,6 +180,27 @@ fn a_session_is_reconstructed_from_its_events() {
         "{}",
         part.stderr
     );
+}
+
+#[test]
+fn events_of_versions_that_are_not_known_mark_the_state() {
+    let sandbox = Sandbox::new();
+    let later =
+        r#"{"id":"a","type":"message.added","session_id":"s","version":7,"data":{"content":"hi"}}"#;
+    let run = sandbox.run_with(&["import", "-", "--quiet"], &format!("{later}\n"));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let run = sandbox.run(&["state", "s"]);
+    assert!(
+        run.stdout
+            .contains("not understood  1 event of newer versions\n"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("messages        0\n"), "{}", run.stdout);
+    let warning = "warning: 1 event of newer versions not understood";
+    assert!(run.stderr.contains(warning), "{}", run.stderr);
+    let json = sandbox.run(&["state", "s", "--json"]).stdout;
+    assert!(json.contains("\"events_of_unknown_versions\": 1"), "{json}");
 }
 
 #[test]

@@ -25,7 +25,10 @@ impl Repair {
         let listed = list(&found.findings);
         let names = self.names()?;
         // A repair that was stopped before it changed anything has written it down already.
-        for name in names.iter().filter(|name| names::kind(name) == Kind::Record) {
+        for name in names
+            .iter()
+            .filter(|name| names::kind(name) == Kind::Record)
+        {
             let written = self.dir.map(&self.dir.path.join(name))?;
             if written.is_some_and(|written| written.ends_with(listed.as_bytes())) {
                 return Ok(());
@@ -38,11 +41,15 @@ impl Repair {
         let now = Timestamp::from_millis(options.clock.now_ms() as i64);
         let now = now.map_or(String::new(), |now| format!(" on {now}"));
         let stream = &found.stream;
-        let text = format!("What a repair of {stream}{now} found, before it changed anything:\n{listed}");
+        let text =
+            format!("What a repair of {stream}{now} found, before it changed anything:\n{listed}");
         let path = self.dir.path.join(&name);
         let temporary = path.with_extension("tmp");
         replace_by(&*self.dir.storage, &temporary, &path, text.as_bytes())?;
-        self.did(name, "wrote down what was found, before anything was changed");
+        self.did(
+            name,
+            "wrote down what was found, before anything was changed",
+        );
         Ok(())
     }
 }
@@ -60,9 +67,9 @@ fn takes(finding: &Finding) -> bool {
 fn list(findings: &[Finding]) -> String {
     let mut out = String::new();
     for finding in findings {
-        let at = finding
-            .offset
-            .map_or(String::new(), |at| format!(", byte {}", words::thousands(at)));
+        let at = finding.offset.map_or(String::new(), |at| {
+            format!(", byte {}", words::thousands(at))
+        });
         let Finding {
             severity,
             file,

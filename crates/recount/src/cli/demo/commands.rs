@@ -20,7 +20,8 @@ pub(super) fn suggest(
     ] {
         output.line(format_args!("  export {name}={}", quoted(&value)))?;
     }
-    let program = program(std::env::args().next());
+    let started_as = std::env::args_os().next();
+    let program = program(started_as.and_then(|name| name.into_string().ok()));
     let session = quoted(&facts.session);
     for command in [
         format!("events --session {session}"),

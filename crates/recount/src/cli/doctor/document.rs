@@ -12,6 +12,7 @@ pub(super) fn of(examined: &Examined, url: &LogUrl) -> Value {
         "files": files(&examined.root.files),
         "findings": findings(&examined.root.findings),
         "done": done(&examined.root_done),
+        "failed": examined.failed.iter().map(|(stream, why)| json!({"stream": stream, "error": why})).collect::<Vec<_>>(),
         "streams": examined.streams.iter().map(patient).collect::<Vec<_>>(),
     })
 }

@@ -25,7 +25,11 @@ pub(super) fn print(examined: &Examined, settings: &Settings, output: &mut Outpu
     for patient in &examined.streams {
         page.patient(patient, settings)?;
     }
-    if examined.streams.is_empty() {
+    for (stream, why) in &examined.failed {
+        page.line("")?;
+        page.sentence(&format!("{stream}: not checked: {why}"))?;
+    }
+    if examined.streams.is_empty() && examined.failed.is_empty() {
         page.line("")?;
         page.line("There is no stream: nothing was recorded here yet.")?;
     }
@@ -151,12 +155,24 @@ fn conclusion(patient: &Patient, report: &Report, settings: &Settings) -> String
         .iter()
         .filter_map(|done| done.lost.as_ref())
         .collect();
+    // Whatever was missing at the end of the log, nothing tells.
+    let unknown = patient
+        .found()
+        .iter()
+        .any(|finding| finding.code == "watermark" && finding.severity == Severity::Damage);
     if damage + rebuildable == 0 {
         let repaired = !patient.done().is_empty();
         return match (
             lost.iter().map(|lost| lost.entries).sum::<Option<u64>>(),
             &lost[..],
         ) {
+            (_, []) if repaired && unknown => {
+                format!("{holds}, all in order again; nothing is known to be lost.")
+            }
+            (Some(known), [_, ..]) if unknown => format!(
+                "{holds}, in order again; {} lost, more at the end is not known.",
+                entries(known)
+            ),
             (_, []) if repaired => format!("{holds}, all in order again, nothing lost."),
             (_, []) => format!("{holds}, all in order."),
             (Some(known), _) => format!("{holds}, in order again; {} lost.", entries(known)),
@@ -170,7 +186,12 @@ fn conclusion(patient: &Patient, report: &Report, settings: &Settings) -> String
         }
     }
     let findings = count((damage + rebuildable) as u64, "finding");
+    let hopeless = report.count(Severity::Damage) > 0 && !patient.can_be_mended();
     let next = match patient {
+        Patient::Examined(_) if hopeless => {
+            "a repair changes nothing before the files named above are restored or can be read."
+                .to_owned()
+        }
         Patient::Examined(_) => format!(
             "`{}` keeps every record that checks out.",
             settings.command("doctor --repair")

@@ -2,14 +2,19 @@
 
 use std::time::Instant;
 
-use recount::{Batch, Body, Event, Outcome, Recorded, Recount, Replay};
+use recount::{Batch, Body, EntryId, Event, LogInfo, Outcome, Position, Recorded, Recount, Replay};
 use serde_json::json;
 
+use super::STOPPED;
 use super::progress::Progress;
 use crate::cli::error::{Failure, Result};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{Output, count, thousands};
 use crate::cli::settings::{Settings, warn};
+
+/// Events in conflict that are named to people, and to programs.
+const NAMED_MAX: usize = 10;
+const LISTED_MAX: usize = 100;
 
 /// The stream that takes the events in, and what became of them.
 pub(super) struct Into {
@@ -20,21 +25,31 @@ pub(super) struct Into {
     began: Instant,
     appended: u64,
     duplicates: u64,
+    /// Of these, the ones whose first event was trimmed before this replay.
+    trimmed: u64,
     conflicts: u64,
+    /// Of these, the first: their ids, and where the other event with it is.
+    conflicting: Vec<(String, Position)>,
     undecodable: u64,
+    /// The target as it was at the beginning.
+    before: LogInfo,
 }
 
 impl Into {
     pub(super) async fn open(settings: &Settings, batch_events: usize, json: bool) -> Result<Self> {
+        let target = settings.open().await?;
         Ok(Self {
-            target: settings.open().await?,
+            before: target.info().await?,
+            target,
             stream: settings.stream().to_owned(),
             batch_events,
             json,
             began: Instant::now(),
             appended: 0,
             duplicates: 0,
+            trimmed: 0,
             conflicts: 0,
+            conflicting: Vec::new(),
             undecodable: 0,
         })
     }
@@ -76,12 +91,21 @@ impl Into {
         // Bounded by their number and by what a log takes at once: pages are smaller than that.
         while !events.is_empty() {
             let rest = events.split_off(fitting(&events));
+            let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
             let receipt = self.target.append(Batch::new(events)).await?;
-            for outcome in &receipt.outcomes {
-                match outcome {
+            for (outcome, id) in receipt.outcomes.iter().zip(ids) {
+                match *outcome {
                     Outcome::Appended { .. } => self.appended += 1,
-                    Outcome::Duplicate { .. } => self.duplicates += 1,
-                    Outcome::Conflict { .. } => self.conflicts += 1,
+                    Outcome::Duplicate { position } => {
+                        self.duplicates += 1;
+                        self.trimmed += u64::from(was_trimmed(&self.before, position));
+                    }
+                    Outcome::Conflict { position, .. } => {
+                        self.conflicts += 1;
+                        if self.conflicting.len() < LISTED_MAX {
+                            self.conflicting.push((id.to_string(), position));
+                        }
+                    }
                 }
             }
             events = rest;
@@ -92,36 +116,62 @@ impl Into {
     /// Closes the stream and tells what became of the events, also where the replay `ended` early.
     pub(super) async fn finish(self, ended: Result) -> Result {
         let closed = self.target.close().await;
-        self.tell(ended.is_ok())?;
+        self.tell(&ended)?;
         ended?;
         closed?;
         if self.conflicts > 0 {
+            let have = match self.conflicts {
+                1 => "has an id that another event has",
+                _ => "have ids that other events have",
+            };
             return Err(Failure::new(format!(
-                "{} of {} have ids that other events have there: these stay as they were",
-                thousands(self.conflicts),
+                "{} {have} in {}: nothing there was changed",
+                count(self.conflicts, "event"),
                 self.stream
             )));
         }
         Ok(())
     }
 
-    fn tell(&self, whole: bool) -> Result {
+    fn tell(&self, ended: &Result) -> Result {
+        let interrupted = matches!(ended, Err(Failure::Interrupted));
         let seconds = self.began.elapsed().as_secs_f64();
         let mut output = Output::new();
         if self.json {
-            output.line(json!({
+            let conflicting = self.conflicting.iter();
+            let mut object = json!({
                 "stream": self.stream,
-                "whole": whole,
+                "whole": ended.is_ok(),
                 "appended": self.appended,
                 "duplicates": self.duplicates,
+                "duplicates_trimmed": self.trimmed,
                 "conflicts": self.conflicts,
+                "conflicting": conflicting
+                    .map(|(id, at)| json!({"id": id, "entry_id": at.to_string()}))
+                    .collect::<Vec<_>>(),
                 "undecodable": self.undecodable,
                 "seconds": seconds,
-            }))?;
+            });
+            if interrupted {
+                object["stopped_at"] = "Ctrl-C".into();
+            }
+            output.line(object)?;
         } else {
             let all = self.appended + self.duplicates + self.conflicts;
+            let (stopped, on) = if interrupted {
+                (
+                    STOPPED,
+                    "; replaying again goes on where nothing is there yet",
+                )
+            } else {
+                ("", "")
+            };
+            let trimmed = match self.trimmed {
+                0 => String::new(),
+                trimmed => format!(" (of these {} were trimmed since)", thousands(trimmed)),
+            };
             output.line(format_args!(
-                "{} replayed into {} in {seconds:.1} s: {} appended, {} already there, {} in conflict",
+                "{stopped}{} replayed into {} in {seconds:.1} s: {} appended, {} already recorded{trimmed}, {} in conflict{on}",
                 count(all, "event"),
                 self.stream,
                 thousands(self.appended),
@@ -129,6 +179,7 @@ impl Into {
                 thousands(self.conflicts),
             ))?;
         }
+        self.name_conflicts();
         if self.undecodable > 0 {
             warn(format_args!(
                 "{} left out: no events; recount export and import carry them",
@@ -137,6 +188,32 @@ impl Into {
         }
         output.flush()
     }
+
+    /// Warns of the first conflicts by name, unless JSON lists them.
+    fn name_conflicts(&self) {
+        if self.json {
+            return;
+        }
+        for (id, position) in self.conflicting.iter().take(NAMED_MAX) {
+            warn(format_args!(
+                "conflict: {id:?} is the id of another event there, entry {position}"
+            ));
+        }
+        match self.conflicts.saturating_sub(NAMED_MAX as u64) {
+            0 => {}
+            more => warn(format_args!("and {} more in conflict", thousands(more))),
+        }
+    }
+}
+
+/// Whether the entry at `position` was there once and is not retained in what `info` tells of.
+fn was_trimmed(info: &LogInfo, position: Position) -> bool {
+    let mut partitions = info.partitions.iter();
+    let partition = partitions.find(|partition| partition.partition == position.partition);
+    partition.is_some_and(|partition| match partition.first {
+        Some(first) => position.entry_id < first,
+        None => partition.last != EntryId::MIN && position.entry_id <= partition.last,
+    })
 }
 
 /// How many of `events`, from the first on, go into one append.

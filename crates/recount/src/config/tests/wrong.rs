@@ -64,6 +64,36 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     ("lock_wait = 5s", "1:13", "text must stand in quotes"),
     (
+        "block_timeout = forever",
+        "1:17",
+        "text must stand in quotes: write \"forever\"",
+    ),
+    (
+        "fsync = interval:100ms # often",
+        "1:9",
+        "text must stand in quotes: write \"interval:100ms\"",
+    ),
+    (
+        "stream = news",
+        "1:10",
+        "text must stand in quotes: write \"news\"",
+    ),
+    (
+        "stream = trunk",
+        "1:10",
+        "text must stand in quotes: write \"trunk\"",
+    ),
+    (
+        "retention.max_length_exact = True",
+        "1:30",
+        "\"True\" is not allowed: write true",
+    ),
+    (
+        "url = \"disk:x\\u0000y\"",
+        "1:7",
+        "the URL holds a control character",
+    ),
+    (
         "lock_wait = \"2d\"",
         "1:13",
         "2d is out of range: write a time from 0s to 24h",
@@ -259,12 +289,6 @@ fn contradictions_are_told_where_the_greater_weight_is() {
         )
     );
     assert_eq!(
-        contradiction(&[], "limits.batch_events = 10"),
-        format!(
-            "{file}:1:23: 10 is less than batch_size, which is 4096 (default): write 4096 or more, or lower batch_size"
-        )
-    );
-    assert_eq!(
         contradiction(
             &[("RECOUNT_LIMITS_BATCH_BYTES", "2KiB")],
             "limits.event_bytes = \"3KiB\""
@@ -288,6 +312,37 @@ fn contradictions_are_told_where_the_greater_weight_is() {
     assert_eq!(
         resolve(&[], &unlimited, &length).unwrap().config.retention,
         Retention::default()
+    );
+}
+
+#[test]
+fn defaults_give_way_to_what_was_given() {
+    let shown = |variables: &[(&str, &str)], file: &str, key: &str| {
+        let resolved = resolve(&[], variables, file).unwrap();
+        let value = Setting::find(key).unwrap().value(&resolved.config);
+        (value.to_string(), resolved.origin(key).to_string())
+    };
+    let follows = |value: &str, reason: &str| (value.to_owned(), format!("default ({reason})"));
+    assert_eq!(
+        shown(&[], "limits.batch_events = 5", "batch_size"),
+        follows("5", "limits.batch_events")
+    );
+    assert_eq!(
+        shown(&[], "limits.batch_bytes = 2048", "limits.event_bytes"),
+        follows("2KiB", "limits.batch_bytes")
+    );
+    assert_eq!(
+        shown(
+            &[("RECOUNT_RETENTION_MAX_LENGTH", "unlimited")],
+            "retention.max_length = 3\nretention.max_length_exact = true",
+            "retention.max_length_exact"
+        ),
+        follows("false", "no retention.max_length")
+    );
+    // A default that fits stays one.
+    assert_eq!(
+        shown(&[], "limits.batch_events = 5000", "batch_size"),
+        ("4096".to_owned(), "default".to_owned())
     );
 }
 

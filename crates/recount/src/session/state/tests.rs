@@ -30,6 +30,27 @@ fn state(entries: &[Recorded]) -> SessionState {
     state
 }
 
+#[test]
+fn what_is_of_an_unknown_version_is_counted_and_not_taken_in() {
+    let mut entries = story();
+    for (entry, schema) in entries[1..].iter_mut().zip([
+        Schema::Future { newest: 1 },
+        Schema::Refused {
+            at: 1,
+            reason: "no".to_owned(),
+        },
+    ]) {
+        entry.schema = schema;
+    }
+    let (known, state) = (state(&story()), state(&entries));
+    assert_eq!((known.future, state.future), (0, 2));
+    assert_eq!(state.events, known.events);
+    assert_eq!(state.types, known.types);
+    assert_eq!(state.revision, known.revision);
+    assert_eq!(state.tokens, known.tokens - 3);
+    assert_eq!(state.message_count, known.message_count - 1);
+}
+
 fn texts(state: &SessionState) -> Vec<&str> {
     state
         .messages
