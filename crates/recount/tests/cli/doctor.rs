@@ -21,11 +21,18 @@ fn hurt(sandbox: &Sandbox, text: &str) {
     fs::write(path, bytes).unwrap();
 }
 
-/// All that was told, without the process id in the lock.
+/// All that was told, without the process id in the lock and the time of a repair.
 fn told(run: &Run) -> String {
     let lock = |line: &&str| !line.contains("writer.lock");
     let told = run.told();
-    let lines: Vec<&str> = told.lines().filter(lock).collect();
+    let timeless = |line: &str| match line.split_once("what a repair on ") {
+        Some((before, after)) => {
+            let after = after.split_once(' ').map_or("", |(_, after)| after);
+            format!("{before}what a repair on [time] {after}")
+        }
+        None => line.to_owned(),
+    };
+    let lines: Vec<String> = told.lines().filter(lock).map(timeless).collect();
     lines.join("\n") + "\n"
 }
 
