@@ -297,6 +297,7 @@ impl Opening<'_> {
             pending: Pending::default(),
             due: Due::default(),
             reminder,
+            alone_at: Instant::now(),
             lock,
         };
         writer.write_watermark()?;
