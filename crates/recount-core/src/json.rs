@@ -24,12 +24,7 @@ pub use self::read::{EventLine, InvalidLine, Line, LineBody, reason};
 
 /// `recorded` as one line of JSON, without the line's end.
 pub fn line(recorded: &Recorded) -> String {
-    let mut out = String::with_capacity(256);
-    let Position {
-        partition,
-        entry_id,
-    } = recorded.position;
-    let _ = write!(out, r#"{{"entry_id":"{entry_id}","partition":{partition}"#);
+    let mut out = begun(recorded.position);
     match &recorded.body {
         Body::Event(event) => {
             write_event(&mut out, event);
@@ -47,14 +42,20 @@ pub fn line(recorded: &Recorded) -> String {
 /// The entry of `recorded` as the stream stores it: its fields, in one line of JSON. It can be read
 /// back like any other line.
 pub fn stored_line(recorded: &Recorded) -> String {
+    let mut out = begun(recorded.position);
+    write_fields(&mut out, &recorded.fields());
+    out.push('}');
+    out
+}
+
+/// The beginning of a line: where the entry is.
+fn begun(position: Position) -> String {
     let mut out = String::with_capacity(256);
     let Position {
         partition,
         entry_id,
-    } = recorded.position;
+    } = position;
     let _ = write!(out, r#"{{"entry_id":"{entry_id}","partition":{partition}"#);
-    write_fields(&mut out, &recorded.fields());
-    out.push('}');
     out
 }
 

@@ -135,14 +135,19 @@ impl Upcasters {
 
     fn lift(&self, event: &mut Event) -> Schema {
         let stored = event.version;
-        let newest = match self.newest(&event.event_type) {
-            Some(newest) if stored > newest => return Schema::Future { newest },
-            Some(newest) if stored < newest => newest,
-            _ => return Schema::AsStored,
-        };
         let Some(chain) = self.types.get(&event.event_type) else {
-            return Schema::AsStored;
+            return match self.newest(&event.event_type) {
+                Some(newest) if stored > newest => Schema::Future { newest },
+                _ => Schema::AsStored,
+            };
         };
+        let newest = chain.newest();
+        if stored > newest {
+            return Schema::Future { newest };
+        }
+        if stored == newest {
+            return Schema::AsStored;
+        }
         if stored < chain.first {
             return Schema::Refused {
                 at: stored,

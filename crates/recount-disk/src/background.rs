@@ -18,7 +18,8 @@ use std::thread::{Builder, JoinHandle};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 pub(crate) use reserve::Reserved;
-pub(crate) use sealer::{sync_tables, write_index, write_tables};
+use sealer::sync_tables;
+pub(crate) use sealer::{sync_table_files, write_index, write_tables};
 
 use crate::error::{Doing, Fault};
 use crate::index::MemoryIndex;

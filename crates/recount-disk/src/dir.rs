@@ -341,6 +341,19 @@ impl StreamDir {
             .unwrap_or(first)
     }
 
+    /// Puts a file on stable storage, if it is there.
+    pub(crate) fn sync_if_there(&self, path: &Path) -> Result<(), Fault> {
+        match self
+            .storage
+            .open(path, OpenHow::Read)
+            .doing("opening", path)
+        {
+            Ok(file) => file.sync().doing("syncing", path),
+            Err(Fault::Io { missing: true, .. }) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Opens a segment file by whichever name it has now.
     pub(crate) fn open_segment(
         &self,

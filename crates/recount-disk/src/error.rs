@@ -117,7 +117,7 @@ impl fmt::Display for Recovery {
         if let Some(path) = &self.no_watermark {
             write!(
                 f,
-                "{path} is missing or damaged: whether entries are missing at the end of the log cannot be told"
+                "{path} is missing or damaged: whether entries are missing at the end of the log cannot be told; compare its end with what producers know, or with a backup"
             )?;
             if self.bytes == 0 {
                 return Ok(());

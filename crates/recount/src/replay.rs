@@ -12,6 +12,9 @@ use crate::{Events, Recount};
 use pace::Schedule;
 pub use pace::{InvalidPace, Pace};
 
+/// Events that are due together and that [`Replay::run`] takes at once, at most.
+const RUN_BATCH: usize = 1_000;
+
 /// Recorded events once more, in the order of the log and marked as replayed.
 ///
 /// What was recorded when the replay began is replayed, and nothing after it. The pace is that of the
@@ -106,13 +109,19 @@ impl Replay {
         mut handler: impl AsyncFnMut(Recorded) -> Result<(), E>,
     ) -> Result<u64, ReplayError<E>> {
         let mut delivered = 0;
-        while let Some(recorded) = self.next().await.map_err(ReplayError::Read)? {
-            let position = recorded.position;
-            let handled = handler(recorded).await;
-            handled.map_err(|error| ReplayError::Handler { position, error })?;
-            delivered += 1;
+        loop {
+            let batch = self.next_batch(RUN_BATCH).await;
+            let batch = batch.map_err(ReplayError::Read)?;
+            if batch.is_empty() {
+                return Ok(delivered);
+            }
+            for recorded in batch {
+                let position = recorded.position;
+                let handled = handler(recorded).await;
+                handled.map_err(|error| ReplayError::Handler { position, error })?;
+                delivered += 1;
+            }
         }
-        Ok(delivered)
     }
 
     /// Sees to it that an event waits; false where none is left.

@@ -138,20 +138,15 @@ pub(crate) fn write_index(dir: &StreamDir, number: u64, index: &MemoryIndex) -> 
 }
 
 /// Puts the tables of a segment on stable storage, unless they were merged into one that is.
-pub(crate) fn sync_tables(dir: &StreamDir, number: u64) -> Result<(), Fault> {
-    for kind in TableKind::BOTH {
-        let path = dir.table(kind, (number, number));
-        match dir
-            .storage
-            .open(&path, OpenHow::Read)
-            .doing("opening", &path)
-        {
-            Ok(file) => file.sync().doing("syncing", &path)?,
-            Err(Fault::Io { missing: true, .. }) => {}
-            Err(fault) => return Err(fault),
-        }
-    }
+pub(super) fn sync_tables(dir: &StreamDir, number: u64) -> Result<(), Fault> {
+    sync_table_files(dir, number)?;
     dir.storage.sync_dir(&dir.path).doing("syncing", &dir.path)
+}
+
+/// As [`sync_tables`], but for their names.
+pub(crate) fn sync_table_files(dir: &StreamDir, number: u64) -> Result<(), Fault> {
+    let mut kinds = TableKind::BOTH.into_iter();
+    kinds.try_for_each(|kind| dir.sync_if_there(&dir.table(kind, (number, number))))
 }
 
 /// Writes and opens the tables of a complete segment.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use recount_core::{AppendError, TrimError, TrimReport, TrimRequest};
 
 use super::Writer;
-use crate::background::sync_tables;
+use crate::background::sync_table_files;
 use crate::dir::{SegmentName, StreamDir};
 use crate::error::{Doing, Fault};
 use crate::floor::Floor;
@@ -107,19 +107,11 @@ impl Writer {
         };
         for &number in dropped.iter().chain([&self.segments[keep].number()]) {
             if number < tables_below {
-                sync_tables(dir, number)?;
-                continue;
-            }
-            let path = dir.segment(number, SegmentName::Log);
-            match dir
-                .storage
-                .open(&path, OpenHow::Read)
-                .doing("opening", &path)
-            {
-                Ok(file) => file.sync().doing("syncing", &path)?,
-                // It has its final name, and is on stable storage, or is removed and its tables are.
-                Err(Fault::Io { missing: true, .. }) => {}
-                Err(fault) => return Err(fault),
+                sync_table_files(dir, number)?;
+            } else {
+                // One that is not there has its final name, and is on stable storage, or is removed
+                // and its tables are.
+                dir.sync_if_there(&dir.segment(number, SegmentName::Log))?;
             }
         }
         dir.storage

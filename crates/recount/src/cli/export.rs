@@ -9,14 +9,14 @@ mod target;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use recount::Recount;
 
 use self::rows::{Format, Rows};
 use self::target::Target;
 use super::error::Result;
 use super::events::select;
-use super::output::count;
+use super::output::{count, progress_bar};
 use super::select::SelectArgs;
 use super::settings::Settings;
 
@@ -109,9 +109,5 @@ async fn progress(log: &Recount, everything: bool, settings: &Settings) -> Resul
     } else {
         (None, "{spinner} {human_pos} events {elapsed}")
     };
-    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
-    Ok(match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    })
+    Ok(progress_bar(length, template, false))
 }

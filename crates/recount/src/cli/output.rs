@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::{Display, Write as _};
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::error::{Failure, Result};
@@ -26,6 +27,19 @@ impl Output {
     pub(crate) fn flush(&mut self) -> Result {
         self.0.flush().map_err(|error| Failure::output(&error))
     }
+}
+
+/// A bar on standard error, of `length` where that is known. Nothing is drawn where it is to be quiet or
+/// standard error is no terminal.
+pub(crate) fn progress_bar(length: Option<u64>, template: &str, quiet: bool) -> ProgressBar {
+    let target = if quiet {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
+    let style = ProgressStyle::with_template(template);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(length, target).with_style(style)
 }
 
 /// The width of the terminal that standard output is; none where it is not one.

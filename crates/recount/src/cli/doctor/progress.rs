@@ -1,21 +1,16 @@
 //! A bar on standard error while it takes long, where somebody watches.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use recount_disk::doctor;
+
+use crate::cli::output::progress_bar;
 
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
-        let target = if quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            // Draws nothing where standard error is no terminal.
-            ProgressDrawTarget::stderr()
-        };
-        let style = ProgressStyle::with_template("{bar:24} {bytes}/{total_bytes}  {msg}");
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self(ProgressBar::with_draw_target(Some(0), target).with_style(style))
+        let template = "{bar:24} {bytes}/{total_bytes}  {msg}";
+        Self(progress_bar(Some(0), template, quiet))
     }
 
     pub(super) fn update(&self, stream: &str, at: doctor::Progress<'_>) {

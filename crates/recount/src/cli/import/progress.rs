@@ -1,28 +1,20 @@
 //! A bar on standard error while it takes long, where somebody watches.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
-use crate::cli::output::thousands;
+use crate::cli::output::{progress_bar, thousands};
 
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     /// A bar for an input of so many bytes, if that is known.
     pub fn new(bytes: Option<u64>, quiet: bool) -> Self {
-        let target = if quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            // Draws nothing where standard error is no terminal.
-            ProgressDrawTarget::stderr()
-        };
         let template = if bytes.is_some() {
             "{bar:24} {bytes}/{total_bytes}  {msg}"
         } else {
             "{spinner} {bytes}  {msg}"
         };
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self(ProgressBar::with_draw_target(bytes, target).with_style(style))
+        Self(progress_bar(bytes, template, quiet))
     }
 
     pub fn update(&self, bytes: u64, events: u64) {

@@ -2,11 +2,11 @@
 
 use std::io::{self, IsTerminal as _};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use recount::{EntryId, Query, Recorded, Recount};
 
 use crate::cli::error::Result;
-use crate::cli::output::thousands;
+use crate::cli::output::{progress_bar, thousands};
 use crate::cli::settings::Settings;
 
 /// A bar on standard error; hidden where that is no terminal, or where the events themselves are to
@@ -54,13 +54,8 @@ impl Progress {
             ),
             None => (None, "{spinner} {msg} events, {elapsed}"),
         };
-        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
-        let bar = match ProgressStyle::with_template(template) {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        };
         Ok(Self {
-            bar: bar.with_message("0"),
+            bar: progress_bar(length, template, false).with_message("0"),
             span,
             events: 0,
             limit,
