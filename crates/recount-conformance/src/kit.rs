@@ -138,21 +138,16 @@ pub fn fields(pairs: &[(&str, &str)]) -> Vec<Field> {
 
 /// An entry that is an event of `session`, under a given id.
 pub fn copy(entry_id: EntryId, event_id: &str, session: &str) -> Entry {
-    Entry {
-        id: entry_id,
-        fields: recount_core::codec::encode(&event(event_id, session)),
-    }
+    Entry::new(
+        entry_id,
+        recount_core::codec::encode(&event(event_id, session)),
+    )
 }
 
 /// An entry that is no event.
 pub fn noise(entry_id: EntryId) -> Entry {
-    Entry {
-        id: entry_id,
-        fields: vec![(
-            Bytes::from_static(b"\xff\x00noise"),
-            Bytes::from_static(b"\x80"),
-        )],
-    }
+    let name = Bytes::from_static(b"\xff\x00noise");
+    Entry::new(entry_id, vec![(name, Bytes::from_static(b"\x80"))])
 }
 
 /// All pages of a range, put together. Checks that each page keeps its bounds and goes on.

@@ -188,6 +188,7 @@ impl EventLog for MemoryLog {
             partitions: vec![state.partition_info()],
             bytes: state.log.bytes(),
             details: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 

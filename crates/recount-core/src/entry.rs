@@ -20,6 +20,20 @@ pub struct Entry {
     pub id: EntryId,
     /// The fields in the order in which they were added.
     pub fields: Vec<Field>,
+    /// Which entry of its session it is where it comes from, if that is known. A copy keeps the number,
+    /// unless its session is past it already.
+    pub revision: Option<u64>,
+}
+
+impl Entry {
+    /// An entry of which no more is known.
+    pub fn new(id: EntryId, fields: Vec<Field>) -> Self {
+        Self {
+            id,
+            fields,
+            revision: None,
+        }
+    }
 }
 
 /// Where an entry is: its partition and its id there.

@@ -26,7 +26,9 @@ mod ids;
 pub mod json;
 mod limits;
 mod log;
+mod origin;
 pub mod payload;
+mod retention;
 mod timestamp;
 mod upcast;
 
@@ -46,8 +48,10 @@ pub use ids::{EventId, InvalidId};
 pub use limits::Limits;
 pub use log::{
     AppendError, Batch, Direction, Durability, EventLog, Filter, HeldBack, LogInfo, Outcome, Page,
-    PartitionInfo, Query, ReadError, ReadRange, Receipt, TrimError, TrimLimit, TrimReport,
-    TrimRequest,
+    PartitionInfo, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError,
+    TrimLimit, TrimReport, TrimRequest,
 };
+pub use origin::{Feed, Origin, Registration, Standing};
+pub use retention::{MaxLength, Retention};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use upcast::{InvalidUpcasters, Schema, UpcastLog, Upcasters, UpcastersBuilder};

@@ -3,6 +3,7 @@
 mod append;
 mod info;
 mod read;
+mod session;
 mod trim;
 
 use async_trait::async_trait;
@@ -10,9 +11,10 @@ use async_trait::async_trait;
 pub use append::{AppendError, Batch, Durability, Outcome, Receipt};
 pub use info::{HeldBack, LogInfo, PartitionInfo};
 pub use read::{Direction, Filter, Page, Query, ReadError, ReadRange};
+pub use session::{SessionPage, SessionRead};
 pub use trim::{TrimError, TrimLimit, TrimReport, TrimRequest};
 
-use crate::{Cursor, Entry};
+use crate::{Cursor, Entry, Partition};
 
 /// One stream: an append-only sequence of entries in one or more partitions.
 ///
@@ -66,7 +68,8 @@ pub trait EventLog: Send + Sync + 'static {
     ///
     /// Ids must strictly increase and lie above the partition's last id, else nothing is appended
     /// ([`AppendError::IdNotAbove`]). Fields are kept byte for byte; what they say is decoded as
-    /// [`crate::codec`] decodes it. The entries' event ids enter the idempotency window but are
+    /// [`crate::codec`] decodes it. A given [`Entry::revision`] is kept, unless the session is past it
+    /// already: revisions increase. The entries' event ids enter the idempotency window but are
     /// not checked against it: a copy is faithful. All of the entries go to partition 0 and become
     /// visible and durable together.
     async fn append_with_ids(&self, entries: Vec<Entry>) -> Result<Receipt, AppendError>;
@@ -87,6 +90,28 @@ pub trait EventLog: Send + Sync + 'static {
     /// have a [`Page::next`]: an engine may stop looking after a bounded amount of work.
     /// Undecodable entries pass only the empty filter.
     async fn query(&self, query: &Query) -> Result<Page, ReadError>;
+
+    /// The newest entries of one session, and whether they and what is kept before them are the whole of
+    /// it.
+    ///
+    /// The cost is that of the session, or of the entries asked for, never that of the stream. The answer
+    /// holds fewer entries than asked for where [`crate::Limits::PAGE_BYTES_MAX`] ends it; a
+    /// session is walked in full by [`EventLog::query`].
+    async fn session(&self, read: &SessionRead) -> Result<SessionPage, ReadError> {
+        let partition = self.partition_of(&read.session_id);
+        session::by_query(self, partition, read).await
+    }
+
+    /// How many partitions the stream has. They are numbered from 0.
+    fn partitions(&self) -> u32 {
+        1
+    }
+
+    /// The partition that has the events of a session.
+    fn partition_of(&self, session_id: &str) -> Partition {
+        let _ = session_id;
+        0
+    }
 
     /// Returns once an entry after `cursor` exists in any partition.
     ///

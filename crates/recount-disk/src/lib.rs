@@ -44,5 +44,5 @@ mod writer;
 
 pub use error::{OpenError, Recovery};
 pub use log::{DiskLog, streams};
-pub use options::{DiskOptions, InvalidSyncMode, MaxLength, Retention, SyncMode};
+pub use options::{DiskOptions, InvalidSyncMode, SyncMode};
 pub use storage::{FileSystem, Lock, Map, OpenHow, Storage, StorageFile};

@@ -352,6 +352,7 @@ fn info(shared: &Shared, snapshot: &Snapshot, location: String) -> Result<LogInf
         }],
         bytes,
         details,
+        warnings: Vec::new(),
     })
 }
 

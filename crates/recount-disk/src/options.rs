@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recount_core::{Clock, Durability, Limits, SystemClock};
+use recount_core::{Clock, Durability, Limits, Retention, SystemClock};
 
 use crate::storage::{FileSystem, Storage};
 
@@ -56,42 +56,6 @@ impl fmt::Debug for DiskOptions {
             .field("lock_wait", &self.lock_wait)
             .finish_non_exhaustive()
     }
-}
-
-/// What a log keeps. The process that writes it trims the rest: when it opens the log, as it appends,
-/// and by the clock. What somebody still needs stays, as with any trim.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Retention {
-    /// At most so many entries, the newest.
-    pub max_length: Option<MaxLength>,
-    /// Entries recorded less than this ago. Looked at every twentieth part of it, but at least every
-    /// minute and at most every second.
-    pub period: Option<Duration>,
-}
-
-impl Retention {
-    /// What is set, as names and values for [`recount_core::LogInfo`].
-    pub(crate) fn details(self) -> impl Iterator<Item = (String, String)> {
-        let length = self.max_length;
-        let exact = length.map(|length| ("max_length_exact", length.exact.to_string()));
-        let length = length.map(|length| ("max_length", length.entries.to_string()));
-        let period = self
-            .period
-            .map(|period| ("retention_period_ms", period.as_millis().to_string()));
-        let set = [length, exact, period].into_iter().flatten();
-        set.map(|(name, value)| (name.to_owned(), value))
-    }
-}
-
-/// How many entries a log keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaxLength {
-    /// How many.
-    pub entries: u64,
-    /// Whether never more than that are shown after an append that was acknowledged later. It costs a
-    /// sync or two with every group of appends. Otherwise the log may grow by a tenth, and
-    /// by a thousand at least, before it is cut back.
-    pub exact: bool,
 }
 
 /// When the log puts what it wrote on stable storage, and so what an acknowledgement promises.

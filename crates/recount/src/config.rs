@@ -35,7 +35,8 @@ mod units;
 use std::time::Duration;
 
 use recount_core::Limits;
-use recount_disk::{Retention, SyncMode};
+use recount_core::Retention;
+use recount_disk::SyncMode;
 
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::excerpt::Excerpt;

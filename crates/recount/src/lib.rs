@@ -65,7 +65,7 @@ pub use handle::Recount;
 pub use open::{Builder, DEFAULT_STREAM, OpenError};
 #[doc(inline)]
 pub use recount_core::*;
-pub use recount_disk::{MaxLength, Retention, SyncMode};
+pub use recount_disk::SyncMode;
 pub use replay::{InvalidPace, Pace, Replay, ReplayError};
 pub use session::{MESSAGES_MAX, OpenCall, Session, SessionState, SessionStatus, StateMessage};
 pub use tail::{Skipped, Tail};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use recount_core::{Limits, Upcasters};
-use recount_disk::{DiskLog, DiskOptions, Retention, SyncMode};
+use recount_core::{Limits, Retention, Upcasters};
+use recount_disk::{DiskLog, DiskOptions, SyncMode};
 
 use crate::{Config, InvalidUrl, LogUrl, Recount};
 

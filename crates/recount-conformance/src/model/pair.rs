@@ -162,6 +162,7 @@ impl<E: Engine> Pair<E> {
                 Copied::Event => Entry {
                     id: last,
                     fields: codec::encode(&draft.event()),
+                    revision: None,
                 },
                 Copied::Flat => Entry {
                     id: last,
@@ -170,6 +171,7 @@ impl<E: Engine> Pair<E> {
                         ("session_id", "s1"),
                         ("note", "flat"),
                     ]),
+                    revision: None,
                 },
                 Copied::Noise => kit::noise(last),
             });

@@ -257,6 +257,24 @@ pub enum AppendError {
         /// What happened.
         reason: String,
     },
+    /// The server could not be reached, or did not answer in time.
+    #[error(
+        "{address}: {message}; whether the batch was appended is not known: publishing it again is safe"
+    )]
+    Unavailable {
+        /// The server, without secrets.
+        address: String,
+        /// What happened, and what to check.
+        message: String,
+    },
+    /// The batch was appended, but is not as durable as was asked for.
+    #[error(
+        "the batch was appended, but {missing}: what is not confirmed may be lost with its server; publishing it again is safe and asks again"
+    )]
+    Unconfirmed {
+        /// What is missing: how many confirmed, of how many, within what time.
+        missing: String,
+    },
     /// This handle only reads.
     #[error(
         "{path} is open for reading only: open it for writing, or publish through the process that does"
@@ -285,6 +303,8 @@ impl AppendError {
             Self::Full { .. } => "full",
             Self::Storage { .. } => "storage",
             Self::Stopped { .. } => "stopped",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Unconfirmed { .. } => "unconfirmed",
             Self::ReadOnly { .. } => "read_only",
             Self::Closed => "closed",
         }

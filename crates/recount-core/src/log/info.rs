@@ -23,6 +23,8 @@ pub struct LogInfo {
     pub bytes: u64,
     /// Further facts of the engine's own, as names and values to be shown.
     pub details: Vec<(String, String)>,
+    /// What whoever runs this should know: in a sentence each, with what to do.
+    pub warnings: Vec<String>,
 }
 
 impl LogInfo {

@@ -169,6 +169,14 @@ pub enum ReadError {
         /// The first entry that is left; none where none is.
         first: Option<EntryId>,
     },
+    /// The server could not be reached, or did not answer in time.
+    #[error("{address}: {message}")]
+    Unavailable {
+        /// The server, without secrets.
+        address: String,
+        /// What happened, and what to check.
+        message: String,
+    },
     /// The log was closed.
     #[error("the log was closed")]
     Closed,
@@ -188,6 +196,7 @@ impl ReadError {
             Self::Corrupt { .. } => "corrupt",
             Self::Storage { .. } => "storage",
             Self::Trimmed { .. } => "trimmed",
+            Self::Unavailable { .. } => "unavailable",
             Self::Closed => "closed",
         }
     }

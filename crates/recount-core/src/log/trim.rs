@@ -76,6 +76,14 @@ pub enum TrimError {
         /// What happened.
         reason: String,
     },
+    /// The server could not be reached, or did not answer in time.
+    #[error("{address}: {message}; what was trimmed until then stays so")]
+    Unavailable {
+        /// The server, without secrets.
+        address: String,
+        /// What happened, and what to check.
+        message: String,
+    },
     /// This handle only reads.
     #[error("{path} is open for reading only: trim it from the process that writes it")]
     ReadOnly {
@@ -93,6 +101,7 @@ impl TrimError {
         match self {
             Self::Storage { .. } => "storage",
             Self::Stopped { .. } => "stopped",
+            Self::Unavailable { .. } => "unavailable",
             Self::ReadOnly { .. } => "read_only",
             Self::Closed => "closed",
         }

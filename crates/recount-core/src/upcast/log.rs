@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::Upcasters;
 use crate::{
-    AppendError, Batch, Cursor, Entry, EventLog, LogInfo, Page, Query, ReadError, ReadRange,
-    Receipt, TrimError, TrimReport, TrimRequest,
+    AppendError, Batch, Cursor, Entry, EventLog, LogInfo, Page, Partition, Query, ReadError,
+    ReadRange, Receipt, SessionPage, SessionRead, TrimError, TrimReport, TrimRequest,
 };
 
 /// A log behind its [`Upcasters`]: everything that is read through it is in the newest version that
@@ -48,6 +48,22 @@ impl EventLog for UpcastLog {
 
     async fn query(&self, query: &Query) -> Result<Page, ReadError> {
         Ok(self.lifted(self.stored.query(query).await?))
+    }
+
+    async fn session(&self, read: &SessionRead) -> Result<SessionPage, ReadError> {
+        let mut page = self.stored.session(read).await?;
+        for recorded in &mut page.entries {
+            self.upcasters.apply(recorded);
+        }
+        Ok(page)
+    }
+
+    fn partitions(&self) -> u32 {
+        self.stored.partitions()
+    }
+
+    fn partition_of(&self, session_id: &str) -> Partition {
+        self.stored.partition_of(session_id)
     }
 
     async fn wait(&self, cursor: &Cursor) -> Result<(), ReadError> {

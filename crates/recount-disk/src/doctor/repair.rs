@@ -18,9 +18,10 @@ use super::{Done, Finding, OnProgress, Repaired, Severity, exam, mend};
 use crate::dir::{StreamDir, stream_dir};
 use crate::error::{Doing, Fault, OpenError};
 use crate::open;
-use crate::options::{DiskOptions, Retention};
+use crate::options::DiskOptions;
 use crate::storage::replace_by;
 use crate::writer::Request;
+use recount_core::Retention;
 
 pub(super) fn repair(
     root: &Path,

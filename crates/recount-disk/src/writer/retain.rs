@@ -10,8 +10,8 @@ use tokio::sync::mpsc::WeakSender;
 
 use super::{Request, Writer};
 use crate::error::{Doing, Fault};
-use crate::options::{MaxLength, Retention};
 use crate::shared::Shared;
+use recount_core::{MaxLength, Retention};
 
 /// An approximate length is cut back once it is exceeded by this part of it, or by so many entries.
 const SLACK_PART: u64 = 10;

@@ -74,6 +74,7 @@ fn foreign() -> Vec<Entry> {
         .map(|(fields, ms)| Entry {
             id: EntryId::new(START_MS + ms, 7),
             fields,
+            revision: None,
         })
         .collect()
 }

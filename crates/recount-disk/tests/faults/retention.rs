@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use recount_core::{Batch, EventLog, ManualClock};
+use recount_core::{MaxLength, Retention};
 use recount_disk::sim::SimStorage;
-use recount_disk::{DiskLog, DiskOptions, MaxLength, Retention, SyncMode};
+use recount_disk::{DiskLog, DiskOptions, SyncMode};
 
 use super::support::{ROOT, START_MS, STREAM, append, append_again, event, ids, names, options};
 

@@ -155,7 +155,7 @@ impl Run<'_> {
                         .collect(),
                     Copied::Noise => vec![(Bytes::from("\0noise"), Bytes::from(vec![0xff; 40]))],
                 };
-                Entry { id, fields }
+                Entry::new(id, fields)
             })
             .collect();
         let Some(log) = &self.writer else { return };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use recount_core::Limits;
-use recount_disk::MaxLength;
+use recount_core::MaxLength;
 
 use super::excerpt::{masked, repeated};
 use super::setting::Field;

@@ -109,6 +109,7 @@ pub async fn what_is_no_event_keeps_every_byte<E: Engine>(setup: Setup<E>) {
         .map(|(fields, seq)| Entry {
             id: id(0, seq),
             fields: fields.clone(),
+            revision: None,
         })
         .collect();
     let receipt = log.append_with_ids(entries.clone()).await;
@@ -138,6 +139,7 @@ pub async fn the_flat_layout_is_decoded<E: Engine>(setup: Setup<E>) {
             ("zip", "00501"),
             ("final", "true"),
         ]),
+        revision: None,
     };
     let receipt = log.append_with_ids(vec![flat.clone()]).await;
     receipt.expect("the copy succeeds");
@@ -160,6 +162,7 @@ pub async fn an_entry_without_id_and_time_takes_its_own<E: Engine>(setup: Setup<
     let bare = Entry {
         id: id(3, 4),
         fields: fields(&[("type", "x.y"), ("session_id", "s")]),
+        revision: None,
     };
     let receipt = log.append_with_ids(vec![bare]).await;
     receipt.expect("the copy succeeds");
@@ -224,6 +227,7 @@ pub async fn what_was_read_can_be_copied_elsewhere<E: Engine>(setup: Setup<E>) {
         .map(|entry| Entry {
             id: entry.position.entry_id,
             fields: recount_core::codec::encode(entry.event().expect("an event")),
+            revision: None,
         })
         .collect();
     let receipt = target.append_with_ids(entries).await;

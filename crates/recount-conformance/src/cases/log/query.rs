@@ -161,6 +161,7 @@ pub async fn what_is_no_event_passes_only_the_empty_filter<E: Engine>(setup: Set
         id: id(1, 1),
         // A session and a type, and yet no event.
         fields: fields(&[("type", "tool.called"), ("session_id", "s"), ("v", "zero")]),
+        revision: None,
     };
     let receipt = log.append_with_ids(vec![noise(id(1, 0)), half]).await;
     receipt.expect("the copies succeed");

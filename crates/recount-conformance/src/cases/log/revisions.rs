@@ -67,6 +67,7 @@ pub async fn copies_are_numbered_like_other_entries<E: Engine>(setup: Setup<E>) 
     let flat = recount_core::Entry {
         id: id(1, 2),
         fields: fields(&[("type", "message.added"), ("session_id", "s")]),
+        revision: None,
     };
     let copies = vec![copy(id(1, 0), "c", "s"), noise(id(1, 1)), flat];
     let receipt = log.append_with_ids(copies).await;

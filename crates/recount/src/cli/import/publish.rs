@@ -95,7 +95,7 @@ impl<'a> Publisher<'a> {
         let bytes = event.wire_bytes();
         if let Some(id) = id {
             let fields = codec::encode(&event);
-            return self.add_entry(Entry { id, fields }, bytes, summary).await;
+            return self.add_entry(Entry::new(id, fields), bytes, summary).await;
         }
         if let Batch::New(events) = &mut self.batch {
             events.push(event);
@@ -124,7 +124,8 @@ impl<'a> Publisher<'a> {
         if self.held.holds_fields(position.entry_id, &fields).await? {
             summary.already += 1;
         } else if let Some(id) = id {
-            self.add_entry(Entry { id, fields }, bytes, summary).await?;
+            self.add_entry(Entry::new(id, fields), bytes, summary)
+                .await?;
         } else {
             summary.skip("undecodable, and their entry ids cannot be kept");
         }
