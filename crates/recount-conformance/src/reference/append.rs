@@ -18,7 +18,7 @@ impl Log {
         clock_ms: u64,
         window_ms: u64,
     ) -> Result<Vec<Outcome>, AppendError> {
-        check(&batch, limits)?;
+        batch.check(limits)?;
         let outcomes = self.resolve(&batch, clock_ms, window_ms)?;
         if batch.strict {
             refuse_conflicts(&batch, &outcomes)?;
@@ -28,7 +28,7 @@ impl Log {
         }
         for (event, outcome) in batch.events.into_iter().zip(&outcomes) {
             if let Outcome::Appended { position, .. } = outcome {
-                self.push(position.entry_id, Body::Event(event));
+                self.push(position.entry_id, Body::Event(event), None);
             }
         }
         Ok(outcomes)
@@ -49,7 +49,11 @@ impl Log {
             .into_iter()
             .map(|entry| Outcome::Appended {
                 position: position(entry.id),
-                revision: self.push(entry.id, codec::decode(entry.id, entry.fields)),
+                revision: self.push(
+                    entry.id,
+                    codec::decode(entry.id, entry.fields),
+                    entry.revision,
+                ),
             })
             .collect())
     }
@@ -110,7 +114,7 @@ impl Log {
         }
     }
 
-    fn revision(&self, session_id: &str) -> u64 {
+    pub fn revision(&self, session_id: &str) -> u64 {
         self.revisions.get(session_id).copied().unwrap_or(0)
     }
 
@@ -139,44 +143,6 @@ impl Log {
         }
         Ok(())
     }
-}
-
-fn check(batch: &Batch, limits: &Limits) -> Result<(), AppendError> {
-    let events = batch.events.len();
-    if events > limits.batch_events_max {
-        return Err(AppendError::TooManyEvents {
-            events,
-            events_max: limits.batch_events_max,
-        });
-    }
-    for (index, event) in batch.events.iter().enumerate() {
-        event
-            .validate(limits)
-            .map_err(|reason| AppendError::InvalidEvent {
-                index,
-                id: event.id.clone(),
-                reason,
-            })?;
-    }
-    let bytes = batch.events.iter().map(Event::wire_bytes).sum();
-    if bytes > limits.batch_bytes_max {
-        return Err(AppendError::TooManyBytes {
-            bytes,
-            bytes_max: limits.batch_bytes_max,
-        });
-    }
-    if let (Some(_), Some(first)) = (batch.expected_revision, batch.events.first())
-        && let Some(other) = batch
-            .events
-            .iter()
-            .find(|event| event.session_id != first.session_id)
-    {
-        return Err(AppendError::SeveralSessions {
-            first: first.session_id.clone(),
-            second: other.session_id.clone(),
-        });
-    }
-    Ok(())
 }
 
 fn refuse_conflicts(batch: &Batch, outcomes: &[Outcome]) -> Result<(), AppendError> {

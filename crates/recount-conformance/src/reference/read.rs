@@ -1,6 +1,8 @@
 //! Reading a stream in memory.
 
-use recount_core::{Direction, Filter, Limits, Page, ReadRange, Recorded};
+use recount_core::{
+    Direction, Filter, Limits, Page, Query, ReadRange, Recorded, SessionPage, SessionRead,
+};
 
 use super::state::{Log, bytes};
 
@@ -30,5 +32,20 @@ impl Log {
             page.entries.push(entry.clone());
         }
         page
+    }
+
+    /// The newest entries of a session.
+    pub fn session(&self, read: &SessionRead) -> SessionPage {
+        let Query { range, filter } = Query::session(&read.session_id);
+        let first = self.page(&range.clone().limit(1), &filter).entries.pop();
+        let newest = range.limit(read.last).backward();
+        let mut entries = self.page(&newest, &filter).entries;
+        entries.reverse();
+        SessionPage {
+            entries,
+            revision: self.revision(&read.session_id),
+            retained_from: first.map(|first| first.revision),
+            unindexed: 0,
+        }
     }
 }

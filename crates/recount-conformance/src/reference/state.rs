@@ -69,12 +69,13 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Adds an entry above all others and returns its revision.
-    pub fn push(&mut self, id: EntryId, body: Body) -> u64 {
+    /// Adds an entry above all others and returns its revision: the next one of its session, or the
+    /// `given` one if that is greater.
+    pub fn push(&mut self, id: EntryId, body: Body, given: Option<u64>) -> u64 {
         let mut revision = 0;
         if let Body::Event(event) = &body {
             let count = self.revisions.entry(event.session_id.clone()).or_default();
-            *count += 1;
+            *count = given.unwrap_or(0).max(*count + 1);
             revision = *count;
             let same_id = self.remembered.entry(event.id.clone()).or_default();
             same_id.push((id, event.clone()));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{EntryId, Event, EventId, InvalidEvent, Position};
+use crate::{EntryId, Event, EventId, InvalidEvent, Limits, Position};
 
 /// Events to be appended together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +31,48 @@ impl Batch {
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
+    }
+
+    /// The first step of [`crate::EventLog::append`]: whether everything about the batch is legal that can be
+    /// told without the log.
+    pub fn check(&self, limits: &Limits) -> Result<(), AppendError> {
+        let events = self.events.len();
+        if events > limits.batch_events_max {
+            return Err(AppendError::TooManyEvents {
+                events,
+                events_max: limits.batch_events_max,
+            });
+        }
+        let mut bytes = 0;
+        for (index, event) in self.events.iter().enumerate() {
+            event
+                .validate(limits)
+                .map_err(|reason| AppendError::InvalidEvent {
+                    index,
+                    id: event.id.clone(),
+                    reason,
+                })?;
+            bytes += event.wire_bytes();
+        }
+        if bytes > limits.batch_bytes_max {
+            return Err(AppendError::TooManyBytes {
+                bytes,
+                bytes_max: limits.batch_bytes_max,
+            });
+        }
+        let Some((first, rest)) = self.events.split_first() else {
+            return Ok(());
+        };
+        let other = rest
+            .iter()
+            .find(|event| event.session_id != first.session_id);
+        match other {
+            Some(other) if self.expected_revision.is_some() => Err(AppendError::SeveralSessions {
+                first: first.session_id.clone(),
+                second: other.session_id.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses the batch unless its session is at `revision`.

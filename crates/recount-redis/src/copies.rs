@@ -1,0 +1,264 @@
+//! Appending under given ids: what mirrors, restores and migrations do.
+
+use std::collections::HashMap;
+
+use recount_core::{AppendError, Body, Entry, EntryId, EventId, Limits, Outcome, Position, codec};
+use redis::{Cmd, Value};
+use uuid::Uuid;
+
+use crate::content::mark;
+use crate::error::Failed;
+use crate::keys::Keys;
+use crate::net::{Call, Repeat};
+use crate::read;
+use crate::scripts::{self, COPIES};
+use crate::shared::Shared;
+use crate::wire::{self, Unexpected};
+
+/// Fields of one entry that a script can add: Lua unpacks no more arguments.
+const FIELDS_MAX: usize = 3_900;
+
+/// An entry and what the window and the indexes need of it.
+struct Copy {
+    entry: Entry,
+    event_id: Option<EventId>,
+    mark: String,
+    session_id: Option<String>,
+}
+
+impl Copy {
+    fn new(entry: Entry) -> Self {
+        match codec::decode(entry.id, entry.fields.clone()) {
+            Body::Event(event) => Self {
+                mark: mark(&event),
+                event_id: Some(event.id),
+                session_id: Some(event.session_id),
+                entry,
+            },
+            Body::Undecodable(_) => Self {
+                entry,
+                event_id: None,
+                mark: String::new(),
+                session_id: None,
+            },
+        }
+    }
+}
+
+/// Appends entries to partition 0.
+pub(crate) async fn append(
+    shared: &Shared,
+    entries: Vec<Entry>,
+) -> Result<Vec<Outcome>, AppendError> {
+    let Some(keys) = shared.partitions.first() else {
+        return Err(AppendError::Closed);
+    };
+    if shared.partitions.len() > 1 {
+        return Err(refused(
+            shared,
+            keys,
+            "entries keep their ids only in a stream with one partition: publish them as events instead"
+                .into(),
+        ));
+    }
+    check(shared, keys, &entries)?;
+    let copies: Vec<Copy> = entries.into_iter().map(Copy::new).collect();
+    let mut commands = vec![command(shared, keys, &copies)];
+    commands.extend(shared.wait_command());
+    let call = Call {
+        commands: &commands,
+        atomic: false,
+        script: Some(&COPIES),
+        repeat: Repeat::Always,
+        patience: shared.wait_patience(),
+    };
+    let answered = shared.net.call(keys.slot, call).await;
+    let mut values = answered
+        .map_err(|error| Failed::from(error).append(&keys.stream))?
+        .into_iter();
+    let reply = values.next().unwrap_or(Value::Nil);
+    let answer = answer(reply, copies[0].entry.id);
+    let answer = answer.map_err(|shape| {
+        shape
+            .from(shared.net.address(keys.slot))
+            .append(&keys.stream)
+    })?;
+    let revisions = match answer {
+        Answer::Done(revisions) => revisions,
+        Answer::Again => revisions_of(shared, keys, &copies).await?,
+        Answer::Above(error) => return Err(error),
+    };
+    if let Some(waited) = values.next() {
+        shared.check_waited(&waited)?;
+    }
+    let outcomes = copies.iter().zip(revisions).map(|(copy, revision)| {
+        let position = Position {
+            partition: 0,
+            entry_id: copy.entry.id,
+        };
+        Outcome::Appended { position, revision }
+    });
+    Ok(outcomes.collect())
+}
+
+fn check(shared: &Shared, keys: &Keys, entries: &[Entry]) -> Result<(), AppendError> {
+    let Limits {
+        batch_events_max,
+        batch_bytes_max,
+        ..
+    } = shared.options.limits;
+    if entries.len() > batch_events_max {
+        return Err(AppendError::TooManyEvents {
+            events: entries.len(),
+            events_max: batch_events_max,
+        });
+    }
+    let bytes = entries.iter().map(wire::bytes_of).sum();
+    if bytes > batch_bytes_max {
+        return Err(AppendError::TooManyBytes {
+            bytes,
+            bytes_max: batch_bytes_max,
+        });
+    }
+    let mut last = EntryId::MIN;
+    for entry in entries {
+        // The first one is compared with the stream by the script.
+        if entry.id <= last && (last > EntryId::MIN || entry.id == EntryId::MIN) {
+            return Err(AppendError::IdNotAbove {
+                given: entry.id,
+                last,
+            });
+        }
+        last = entry.id;
+        if entry.fields.len() > FIELDS_MAX {
+            return Err(refused(
+                shared,
+                keys,
+                format!(
+                    "entry {} has {} fields, at most {FIELDS_MAX} are supported",
+                    entry.id,
+                    entry.fields.len()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refused(shared: &Shared, keys: &Keys, message: String) -> AppendError {
+    AppendError::Storage {
+        action: "copying to",
+        path: shared.place(keys),
+        message,
+    }
+}
+
+fn command(shared: &Shared, keys: &Keys, copies: &[Copy]) -> Cmd {
+    let mut sessions: Vec<&str> = Vec::new();
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut session_of = Vec::with_capacity(copies.len());
+    for copy in copies {
+        session_of.push(copy.session_id.as_deref().map_or(0, |session| {
+            *numbers.entry(session).or_insert_with(|| {
+                sessions.push(session);
+                sessions.len()
+            })
+        }));
+    }
+    let indexes: Vec<String> = sessions.iter().map(|id| keys.session(id)).collect();
+    let mut names = vec![
+        keys.stream.as_str(),
+        &keys.meta,
+        &keys.ids[0],
+        &keys.ids[1],
+        &keys.ids[2],
+        &keys.bases,
+    ];
+    names.extend(indexes.iter().map(String::as_str));
+    let options = &shared.options;
+    let mut command = scripts::call(&COPIES, &names);
+    command
+        .arg(options.clock_argument())
+        .arg(options.window_ms())
+        .arg(options.idempotency_ids_max.div_ceil(3))
+        .arg(Uuid::new_v4().simple().to_string())
+        .arg(copies.len())
+        .arg(sessions.len())
+        .arg(&sessions);
+    for copy in copies {
+        command.arg(copy.entry.id.to_string());
+    }
+    for copy in copies {
+        command.arg(copy.event_id.as_ref().map_or("", EventId::as_str));
+    }
+    for copy in copies {
+        command.arg(&copy.mark);
+    }
+    command.arg(session_of);
+    for copy in copies {
+        command.arg(
+            copy.entry
+                .revision
+                .map_or_else(String::new, |revision| revision.to_string()),
+        );
+    }
+    for copy in copies {
+        command.arg(copy.entry.fields.len() * 2);
+    }
+    for (name, value) in copies.iter().flat_map(|copy| &copy.entry.fields) {
+        command.arg(&name[..]).arg(&value[..]);
+    }
+    command
+}
+
+enum Answer {
+    Done(Vec<u64>),
+    /// An earlier try of the same call was done.
+    Again,
+    Above(AppendError),
+}
+
+fn answer(reply: Value, given: EntryId) -> Result<Answer, Unexpected> {
+    let mut parts = wire::list(reply)?.into_iter();
+    let mut part = || parts.next().unwrap_or(Value::Nil);
+    Ok(match wire::text(&part())?.as_str() {
+        "done" => {
+            let revisions = wire::list(part())?;
+            Answer::Done(
+                revisions
+                    .iter()
+                    .map(wire::count)
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        "again" => Answer::Again,
+        "above" => {
+            let last = wire::entry_id(&part())?;
+            Answer::Above(AppendError::IdNotAbove { given, last })
+        }
+        _ => return Err(Unexpected("what the script answers")),
+    })
+}
+
+/// The revisions that copies got in an earlier try.
+async fn revisions_of(
+    shared: &Shared,
+    keys: &Keys,
+    copies: &[Copy],
+) -> Result<Vec<u64>, AppendError> {
+    let mut found: HashMap<EntryId, u64> = HashMap::new();
+    for copies in copies.chunks(100) {
+        let ids = (copies[0].entry.id, copies[copies.len() - 1].entry.id);
+        let direction = recount_core::Direction::Forward;
+        let entries = read::fetch(shared, keys, ids, direction, copies.len()).await;
+        let entries = entries.map_err(|error| AppendError::Unavailable {
+            address: shared.net.address(keys.slot),
+            message: error.to_string(),
+        })?;
+        let numbered = |entry: &Entry| (entry.id, entry.revision.unwrap_or(0));
+        found.extend(entries.iter().map(numbered));
+    }
+    // What was trimmed meanwhile has no revision to be told.
+    let revision = |copy: &Copy| found.get(&copy.entry.id).copied().unwrap_or(0);
+    Ok(copies.iter().map(revision).collect())
+}

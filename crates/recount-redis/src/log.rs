@@ -1,0 +1,384 @@
+//! [`RedisLog`]: the engine behind the contract of `EventLog`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use recount_core::{
+    AppendError, Batch, Cursor, Direction, Entry, EntryId, EventLog, Filter, LogInfo, Outcome,
+    Page, Partition, Position, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead,
+    TrimError, TrimReport, TrimRequest,
+};
+use tokio::task::JoinSet;
+
+use crate::keys::Keys;
+use crate::open::{self, OpenError};
+use crate::options::RedisOptions;
+use crate::publish::{Conditions, Prepared, Publisher, receipt};
+use crate::shared::Shared;
+use crate::url::RedisUrl;
+use crate::watch::Watcher;
+use crate::{copies, info, partitions, read, retain, session, trim};
+
+/// A stream on a Redis or Valkey server, or on a cluster of them.
+///
+/// Any number of processes publish, read and follow it at a time. Inside a process a `RedisLog` is
+/// shared by reference or in an `Arc`; appends that meet go to the server together.
+///
+/// What is said of a batch holds for each partition: events of one partition become visible
+/// together, an id is looked for in the partition of its session, and a strict batch over several
+/// partitions is looked at everywhere before anything is written, but not locked meanwhile.
+///
+/// An append whose connection broke is made again, and what the first try appended comes back as
+/// [`Outcome::Duplicate`].
+pub struct RedisLog {
+    pub(crate) shared: Arc<Shared>,
+    publishers: Arc<Vec<Publisher>>,
+    watchers: Vec<Watcher>,
+    /// Appends since the length was looked at.
+    since_trim: AtomicU64,
+}
+
+impl RedisLog {
+    /// Opens a stream for publishing and reading. A stream comes to be with its first entry.
+    pub async fn open(
+        url: &RedisUrl,
+        stream: &str,
+        options: RedisOptions,
+    ) -> Result<Self, OpenError> {
+        let shared = Arc::new(open::open(url, stream, options, false).await?);
+        tokio::spawn(retain::keep(Arc::clone(&shared)));
+        Ok(Self::over(shared))
+    }
+
+    /// Opens a stream for reading only. It has to exist.
+    pub async fn open_read_only(
+        url: &RedisUrl,
+        stream: &str,
+        options: RedisOptions,
+    ) -> Result<Self, OpenError> {
+        let shared = Arc::new(open::open(url, stream, options, true).await?);
+        Ok(Self::over(shared))
+    }
+
+    fn over(shared: Arc<Shared>) -> Self {
+        let numbers = 0..shared.partitions.len() as Partition;
+        let publisher = |partition| Publisher::start(Arc::clone(&shared), partition);
+        let publishers = match shared.read_only {
+            true => Vec::new(),
+            false => numbers.clone().map(publisher).collect(),
+        };
+        let watcher = |partition| Watcher::new(Arc::clone(&shared), partition);
+        Self {
+            watchers: numbers.map(watcher).collect(),
+            publishers: Arc::new(publishers),
+            shared,
+            since_trim: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), ReadError> {
+        match self.shared.is_closed() {
+            true => Err(ReadError::Closed),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn keys_of(&self, partition: Partition) -> Result<&Keys, ReadError> {
+        self.shared
+            .keys(partition)
+            .ok_or_else(|| ReadError::Storage {
+                action: "reading",
+                path: self.shared.stream.clone(),
+                message: format!("there is no partition {partition}"),
+            })
+    }
+
+    fn check_writable(&self) -> Result<(), AppendError> {
+        if self.shared.is_closed() {
+            return Err(AppendError::Closed);
+        }
+        if self.shared.read_only {
+            return Err(AppendError::ReadOnly {
+                path: self.shared.net.url().to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn append_parts(&self, batch: Batch) -> Result<Vec<Outcome>, AppendError> {
+        let conditions = Conditions {
+            strict: batch.strict,
+            expected_revision: batch.expected_revision,
+            look: false,
+        };
+        let count = batch.events.len();
+        let mut parts: BTreeMap<Partition, (Vec<usize>, Vec<Prepared>)> = BTreeMap::new();
+        for (index, event) in batch.events.into_iter().enumerate() {
+            let partition = partitions::of(&self.shared, &event.session_id);
+            let (indices, events) = parts.entry(partition).or_default();
+            indices.push(index);
+            events.push(Prepared::new(event));
+        }
+        if parts.len() == 1
+            && let Some((partition, (_, events))) = parts.pop_first()
+        {
+            return self.publishers[partition as usize]
+                .append(events, conditions)
+                .await;
+        }
+        if batch.strict {
+            self.look_everywhere(&parts).await?;
+        }
+        let mut running = JoinSet::new();
+        for (partition, (indices, events)) in parts {
+            let publishers = Arc::clone(&self.publishers);
+            running.spawn(async move {
+                let done = publishers[partition as usize]
+                    .append(events, conditions)
+                    .await;
+                (indices, done)
+            });
+        }
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; count];
+        let mut failed = None;
+        while let Some(done) = running.join_next().await {
+            let (indices, done) = done.map_err(|_| AppendError::Closed)?;
+            match done {
+                Ok(done) => {
+                    for (index, outcome) in indices.into_iter().zip(done) {
+                        outcomes[index] = Some(outcome);
+                    }
+                }
+                // The others' outcomes are awaited all the same: they are not taken back.
+                Err(error) => failed = Some(moved_to(error, &indices)),
+            }
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => outcomes
+                .into_iter()
+                .collect::<Option<_>>()
+                .ok_or(AppendError::Closed),
+        }
+    }
+
+    /// Looks for conflicts in every partition before one of them writes.
+    async fn look_everywhere(
+        &self,
+        parts: &BTreeMap<Partition, (Vec<usize>, Vec<Prepared>)>,
+    ) -> Result<(), AppendError> {
+        let look = Conditions {
+            strict: true,
+            expected_revision: None,
+            look: true,
+        };
+        for (partition, (indices, events)) in parts {
+            let copies = events
+                .iter()
+                .map(|prepared| Prepared::new(prepared.event.clone()))
+                .collect();
+            let looked = self.publishers[*partition as usize]
+                .append(copies, look)
+                .await;
+            looked.map_err(|error| moved_to(error, indices))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps to the length that is to be kept.
+    async fn retain(&self, appended: usize) {
+        let shared = &self.shared;
+        if let Some(request) = retain::exact(shared) {
+            if let Err(error) = trim::all(shared, &request).await {
+                // What was appended stays appended; the next append tries again.
+                tracing::warn!(%error, "the stream could not be trimmed");
+            }
+        } else if let Some(slack) = retain::slack(shared) {
+            let before = self
+                .since_trim
+                .fetch_add(appended as u64, Ordering::Relaxed);
+            if before + appended as u64 >= slack {
+                self.since_trim.store(0, Ordering::Relaxed);
+                shared.appended.notify_one();
+            }
+        }
+    }
+
+    /// The last id of every partition.
+    async fn last_ids(&self) -> Result<Vec<EntryId>, ReadError> {
+        let mut last = Vec::with_capacity(self.shared.partitions.len());
+        for keys in &self.shared.partitions {
+            last.push(info::standing(&self.shared, keys).await?.last);
+        }
+        Ok(last)
+    }
+
+    /// Whether a partition holds an entry after `id`.
+    async fn holds_after(&self, keys: &Keys, id: EntryId) -> Result<bool, ReadError> {
+        let Some(next) = id.next() else {
+            return Ok(false);
+        };
+        let ids = (next, EntryId::MAX);
+        let found = read::fetch(&self.shared, keys, ids, Direction::Forward, 1).await?;
+        Ok(!found.is_empty())
+    }
+
+    async fn wait_in(&self, partition: Partition, after: EntryId) -> Result<(), ReadError> {
+        let keys = self.keys_of(partition)?;
+        loop {
+            // Taken first: what comes between the look and the wait is after it.
+            let last = info::standing(&self.shared, keys).await?.last;
+            if self.holds_after(keys, after).await? {
+                return Ok(());
+            }
+            self.watchers[partition as usize]
+                .changed(last.max(after))
+                .await?;
+        }
+    }
+}
+
+/// The same error, with the place of the event in the whole batch.
+fn moved_to(mut error: AppendError, indices: &[usize]) -> AppendError {
+    match &mut error {
+        AppendError::Conflict { index, .. } | AppendError::InvalidEvent { index, .. } => {
+            *index = indices[*index];
+        }
+        AppendError::SelfConflict { index, earlier, .. } => {
+            *index = indices[*index];
+            *earlier = indices[*earlier];
+        }
+        _ => {}
+    }
+    error
+}
+
+#[async_trait]
+impl EventLog for RedisLog {
+    async fn append(&self, batch: Batch) -> Result<Receipt, AppendError> {
+        self.check_writable()?;
+        batch.check(&self.shared.options.limits)?;
+        let durability = self.shared.durability();
+        if batch.events.is_empty() {
+            return Ok(receipt(Vec::new(), durability));
+        }
+        let outcomes = self.append_parts(batch).await?;
+        let receipt = receipt(outcomes, durability);
+        self.retain(receipt.appended()).await;
+        Ok(receipt)
+    }
+
+    async fn append_with_ids(&self, entries: Vec<Entry>) -> Result<Receipt, AppendError> {
+        self.check_writable()?;
+        let durability = self.shared.durability();
+        if entries.is_empty() {
+            return Ok(receipt(Vec::new(), durability));
+        }
+        let outcomes = copies::append(&self.shared, entries).await?;
+        let receipt = receipt(outcomes, durability);
+        self.retain(receipt.appended()).await;
+        Ok(receipt)
+    }
+
+    async fn read(&self, range: &ReadRange) -> Result<Page, ReadError> {
+        self.check_open()?;
+        read::page(&self.shared, range, &Filter::default()).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, ReadError> {
+        self.check_open()?;
+        if let Some(session) = &query.filter.session_id
+            && partitions::of(&self.shared, session) == query.range.partition
+            && let Some(page) = session::page(&self.shared, query).await?
+        {
+            return Ok(page);
+        }
+        read::page(&self.shared, &query.range, &query.filter).await
+    }
+
+    async fn session(&self, read: &SessionRead) -> Result<SessionPage, ReadError> {
+        self.check_open()?;
+        session::newest(&self.shared, read).await
+    }
+
+    fn partitions(&self) -> u32 {
+        self.shared.partitions.len() as u32
+    }
+
+    fn partition_of(&self, session_id: &str) -> Partition {
+        partitions::of(&self.shared, session_id)
+    }
+
+    async fn wait(&self, cursor: &Cursor) -> Result<(), ReadError> {
+        self.check_open()?;
+        let mut closed = self.shared.closed.subscribe();
+        let mut waits: Vec<_> = (0..self.partitions())
+            .map(|partition| Box::pin(self.wait_in(partition, cursor.get(partition))))
+            .collect();
+        let first = std::future::poll_fn(move |context| {
+            for wait in &mut waits {
+                if let std::task::Poll::Ready(done) = wait.as_mut().poll(context) {
+                    return std::task::Poll::Ready(done);
+                }
+            }
+            std::task::Poll::Pending
+        });
+        tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => Err(ReadError::Closed),
+            done = first => done,
+        }
+    }
+
+    async fn tail(&self) -> Result<Cursor, ReadError> {
+        self.check_open()?;
+        let last = self.last_ids().await?;
+        let position = |(partition, entry_id)| Position {
+            partition,
+            entry_id,
+        };
+        Ok((0..).zip(last).map(position).collect())
+    }
+
+    async fn trim(&self, request: &TrimRequest) -> Result<TrimReport, TrimError> {
+        if self.shared.is_closed() {
+            return Err(TrimError::Closed);
+        }
+        if self.shared.read_only && !request.dry_run {
+            return Err(TrimError::ReadOnly {
+                path: self.shared.net.url().to_string(),
+            });
+        }
+        trim::all(&self.shared, request).await
+    }
+
+    async fn info(&self) -> Result<LogInfo, ReadError> {
+        self.check_open()?;
+        info::info(&self.shared).await
+    }
+
+    async fn close(&self) -> Result<(), AppendError> {
+        self.shared.closed.send_replace(true);
+        self.shared.net.close();
+        Ok(())
+    }
+}
+
+impl Drop for RedisLog {
+    fn drop(&mut self) {
+        // Whoever trims in the background ends with the log.
+        self.shared.closed.send_replace(true);
+    }
+}
+
+impl fmt::Debug for RedisLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLog")
+            .field("url", self.shared.net.url())
+            .field("stream", &self.shared.stream)
+            .finish_non_exhaustive()
+    }
+}

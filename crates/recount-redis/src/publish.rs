@@ -1,0 +1,199 @@
+//! Publishing: one script call a batch and partition.
+//!
+//! A task a partition takes what the callers hand it, puts batches together that meet, and appends them
+//! with one call at a time. Whatever happens to a call, it may be made again: the ids of what it
+//! appended are remembered.
+
+mod call;
+mod judge;
+mod plain;
+
+use std::sync::Arc;
+
+use recount_core::{AppendError, Durability, Event, Field, Outcome, Partition, Receipt, codec};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::content::mark;
+use crate::shared::Shared;
+use judge::Resolved;
+
+/// Jobs that may wait for their turn.
+const QUEUE: usize = 256;
+/// Events of several callers that go into one call.
+const TOGETHER_EVENTS: usize = 1_000;
+/// Bytes of several callers that go into one call.
+const TOGETHER_BYTES: usize = 4 << 20;
+
+/// An event, encoded in the caller's task.
+pub(crate) struct Prepared {
+    pub(crate) event: Event,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) mark: String,
+}
+
+impl Prepared {
+    pub(crate) fn new(event: Event) -> Self {
+        Self {
+            fields: codec::encode(&event),
+            mark: mark(&event),
+            event,
+        }
+    }
+}
+
+/// What a batch asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Conditions {
+    pub(crate) strict: bool,
+    pub(crate) expected_revision: Option<u64>,
+    /// Whether to say what would happen and write nothing.
+    pub(crate) look: bool,
+}
+
+struct Job {
+    events: Vec<Prepared>,
+    conditions: Conditions,
+    reply: oneshot::Sender<Result<Vec<Outcome>, AppendError>>,
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        self.events.iter().map(|e| e.event.wire_bytes()).sum()
+    }
+}
+
+/// Where a partition's appends are handed in.
+pub(crate) struct Publisher {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Publisher {
+    /// Starts the task of a partition. It ends when the publisher is dropped and its queue empty.
+    pub(crate) fn start(shared: Arc<Shared>, partition: Partition) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(run(shared, partition, queue));
+        Self { jobs }
+    }
+
+    /// Appends events of this partition. The outcomes are in their order.
+    pub(crate) async fn append(
+        &self,
+        events: Vec<Prepared>,
+        conditions: Conditions,
+    ) -> Result<Vec<Outcome>, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            events,
+            conditions,
+            reply,
+        };
+        self.jobs.send(job).await.map_err(|_| AppendError::Closed)?;
+        answer.await.map_err(|_| AppendError::Closed)?
+    }
+}
+
+async fn run(shared: Arc<Shared>, partition: Partition, mut queue: mpsc::Receiver<Job>) {
+    let mut next = None;
+    loop {
+        let first = match next.take() {
+            Some(job) => job,
+            None => match queue.recv().await {
+                Some(job) => job,
+                None => return,
+            },
+        };
+        let mut jobs = vec![first];
+        if jobs[0].conditions == Conditions::default() {
+            let (mut events, mut bytes) = (jobs[0].events.len(), jobs[0].bytes());
+            while let Ok(job) = queue.try_recv() {
+                events += job.events.len();
+                bytes += job.bytes();
+                if job.conditions != Conditions::default()
+                    || events > TOGETHER_EVENTS
+                    || bytes > TOGETHER_BYTES
+                {
+                    next = Some(job);
+                    break;
+                }
+                jobs.push(job);
+            }
+        }
+        append_together(&shared, partition, jobs).await;
+    }
+}
+
+/// Appends the events of several callers as one batch and tells each what became of its own.
+async fn append_together(shared: &Shared, partition: Partition, jobs: Vec<Job>) {
+    let conditions = jobs[0].conditions;
+    let mut events = Vec::new();
+    let mut callers = Vec::with_capacity(jobs.len());
+    for mut job in jobs {
+        callers.push((job.events.len(), job.reply));
+        events.append(&mut job.events);
+    }
+    let done = append(shared, partition, &events, conditions).await;
+    let mut outcomes = match done {
+        Ok(outcomes) => outcomes.into_iter(),
+        Err(error) => {
+            for (_, reply) in callers {
+                // A caller that stopped waiting does not want to know.
+                let _ = reply.send(Err(error.clone()));
+            }
+            return;
+        }
+    };
+    for (count, reply) in callers {
+        let _ = reply.send(Ok(outcomes.by_ref().take(count).collect()));
+    }
+}
+
+async fn append(
+    shared: &Shared,
+    partition: Partition,
+    events: &[Prepared],
+    conditions: Conditions,
+) -> Result<Vec<Outcome>, AppendError> {
+    if shared.options.idempotency_window.is_zero() {
+        return plain::append(shared, partition, events, conditions).await;
+    }
+    let batch = call::Batch::new(shared, partition, events);
+    let conditional = conditions.strict || conditions.expected_revision.is_some();
+    // What stands twice with other contents is for the client to judge, before anything is written.
+    let mut mode = if conditions.look || (conditional && batch.repeats_differ()) {
+        call::Mode::Look
+    } else if conditional {
+        call::Mode::Hold
+    } else {
+        call::Mode::Write
+    };
+    let mut told = judge::Told::default();
+    loop {
+        let answer = batch
+            .send(mode, conditions.expected_revision, &told)
+            .await?;
+        let (known, placed) = match answer {
+            call::Answer::Done { known, placed } => (known, Some(placed)),
+            call::Answer::Held { known } => (known, None),
+        };
+        let resolved = Resolved::new(&batch, known, placed).await?;
+        if conditions.strict && !resolved.is_written() {
+            resolved.refuse_conflicts()?;
+        }
+        if conditions.look {
+            return Ok(Vec::new());
+        }
+        if let Some(outcomes) = resolved.outcomes() {
+            return Ok(outcomes);
+        }
+        told = resolved.told();
+        mode = call::Mode::Hold;
+    }
+}
+
+/// The receipt of a batch whose outcomes are known.
+pub(crate) fn receipt(outcomes: Vec<Outcome>, durability: Durability) -> Receipt {
+    Receipt {
+        outcomes,
+        durability,
+    }
+}

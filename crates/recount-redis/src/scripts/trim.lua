@@ -1,0 +1,47 @@
+-- Removes a page of entries from the start of the stream, and what is known of them.
+--
+-- KEYS  stream, meta, bases, mirrors, then the index of each session of the page
+-- ARGV  1 entries that our scripts added, 2 entries that others added, 3 sessions, 4 ids, then the sessions, then how many
+--       entries of each, then the ids of the page, in order
+local stream, meta, bases, mirrors = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local sessions, count = tonumber(ARGV[3]), tonumber(ARGV[4])
+local at_sessions = 4
+local at_numbers = at_sessions + sessions
+local at_ids = at_numbers + sessions
+local first, last = ARGV[at_ids + 1], ARGV[at_ids + count]
+
+local begins = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)
+-- Somebody else trimmed meanwhile: the page has to be read again.
+if #begins == 0 or begins[1][1] ~= first then return { 'moved' } end
+local held = needs(stream, mirrors)
+for at = 2, #held, 2 do
+  if not id_less(last, held[at]) then return { 'held', held } end
+end
+for session = 1, sessions do
+  local kind = redis.call('TYPE', KEYS[4 + session]).ok
+  if kind ~= 'list' and kind ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[4 + session] .. ' is a ' .. kind .. ', not the index of a session')
+  end
+end
+
+local ms, seq = halves(last)
+if seq == U64_MAX then ms, seq = up(ms), '0' else seq = up(seq) end
+local trimmed = redis.pcall('XTRIM', stream, 'MINID', ms .. '-' .. seq)
+if type(trimmed) == 'table' and trimmed.err then
+  -- Servers before 6.2 know MAXLEN only.
+  trimmed = 0
+  for from = 1, count, UNPACK do
+    local to = math.min(from + UNPACK - 1, count)
+    trimmed = trimmed + redis.call('XDEL', stream, unpack(ARGV, at_ids + from, at_ids + to))
+  end
+end
+for session = 1, sessions do
+  local key, removed = KEYS[4 + session], tonumber(ARGV[at_numbers + session])
+  local kept = math.min(removed, redis.call('LLEN', key))
+  redis.call('LTRIM', key, kept, -1)
+  redis.call('HINCRBY', bases, ARGV[at_sessions + session], kept)
+end
+redis.call('HINCRBY', meta, 'removed', ARGV[1])
+redis.call('HINCRBY', meta, 'foreign_removed', ARGV[2])
+redis.call('HSET', meta, 'trimmed', last)
+return { 'done', trimmed }

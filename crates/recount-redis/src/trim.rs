@@ -1,0 +1,295 @@
+//! Trimming: page by page, always through the safe floor.
+
+use std::collections::BTreeMap;
+
+use recount_core::{Direction, EntryId, HeldBack, TrimError, TrimLimit, TrimReport, TrimRequest};
+use redis::{Cmd, Value};
+
+use crate::error::Failed;
+use crate::keys::Keys;
+use crate::net::{Call, Repeat, Script};
+use crate::read::{self, Chunk};
+use crate::scripts::{self, PLAN, TRIM};
+use crate::shared::Shared;
+use crate::wire::{self, Unexpected};
+
+/// Entries removed with one call at most: it blocks the server meanwhile.
+const PAGE: usize = 1_000;
+/// Entries of a node of a stream, as servers are set up unless told otherwise: cheap to remove together.
+const NODE: usize = 100;
+
+/// What a partition's trim knows before it begins.
+struct Plan {
+    length: u64,
+    now_ms: u64,
+    needs: Vec<HeldBack>,
+}
+
+/// Trims every partition.
+pub(crate) async fn all(shared: &Shared, request: &TrimRequest) -> Result<TrimReport, TrimError> {
+    let mut report = TrimReport::default();
+    for keys in &shared.partitions {
+        let one = partition(shared, keys, request)
+            .await
+            .map_err(|failed| failed.trim(&keys.stream))?;
+        report.removed += one.removed;
+        report.first = match (report.first, one.first) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        for held in one.held_back {
+            if !report.held_back.contains(&held) {
+                report.held_back.push(held);
+            }
+        }
+    }
+    Ok(report)
+}
+
+async fn partition(
+    shared: &Shared,
+    keys: &Keys,
+    request: &TrimRequest,
+) -> Result<TrimReport, Failed> {
+    let mut report = TrimReport::default();
+    // Where a page was overtaken by somebody else, everything is looked at again.
+    'plan: loop {
+        let plan = plan(shared, keys).await?;
+        let goal = Goal::new(request.limit, &plan);
+        let mut from = EntryId::MIN;
+        let mut looked_at = 0;
+        let mut chunk = Chunk::default();
+        loop {
+            let page = Page::read(shared, keys, &plan, &goal, from, looked_at, &mut chunk).await?;
+            report.first = page.first_kept;
+            if page.held {
+                report.held_back = plan
+                    .needs
+                    .iter()
+                    .filter(|need| Some(need.from) <= page.first_kept)
+                    .cloned()
+                    .collect();
+            }
+            let mut doomed = page.doomed;
+            if !request.exact && page.last {
+                doomed.keep_whole_nodes();
+                if let Some(first) = doomed.first_spared {
+                    report.first = Some(first);
+                }
+            }
+            let count = doomed.ids.len();
+            if count > 0 && !request.dry_run && !doomed.remove(shared, keys).await? {
+                continue 'plan;
+            }
+            report.removed += count as u64;
+            looked_at += count as u64;
+            if page.last {
+                return Ok(report);
+            }
+            from = page.next;
+        }
+    }
+}
+
+/// What is to be kept.
+enum Goal {
+    /// So many from the start may go.
+    Excess(u64),
+    /// Everything below may go.
+    Below(EntryId),
+}
+
+impl Goal {
+    fn new(limit: TrimLimit, plan: &Plan) -> Self {
+        match limit {
+            TrimLimit::MaxLength(length) => Self::Excess(plan.length.saturating_sub(length)),
+            TrimLimit::MinId(id) => Self::Below(id),
+            TrimLimit::MaxAgeMs(age) => match plan.now_ms.checked_sub(age) {
+                // Recorded exactly that long ago is too old.
+                Some(oldest) => Self::Below(EntryId::new(oldest.saturating_add(1), 0)),
+                None => Self::Below(EntryId::MIN),
+            },
+        }
+    }
+}
+
+/// A page from the start of what is left.
+struct Page {
+    doomed: Doomed,
+    first_kept: Option<EntryId>,
+    /// Whether somebody needs the first entry that is kept.
+    held: bool,
+    last: bool,
+    next: EntryId,
+}
+
+impl Page {
+    async fn read(
+        shared: &Shared,
+        keys: &Keys,
+        plan: &Plan,
+        goal: &Goal,
+        from: EntryId,
+        looked_at: u64,
+        chunk: &mut Chunk,
+    ) -> Result<Self, Failed> {
+        let count = chunk.size().min(PAGE);
+        let ids = (from, EntryId::MAX);
+        // One more: it is the first that is left.
+        let command = read::range_command(&keys.stream, ids, Direction::Forward, count + 1);
+        let reply = ask(shared, keys, command).await?;
+        let entries =
+            wire::entries(reply).map_err(|shape| shape.from(shared.net.address(keys.slot)))?;
+        let ends = entries.len() <= count;
+        let mut page = Self {
+            doomed: Doomed::default(),
+            first_kept: None,
+            held: false,
+            last: ends,
+            next: from,
+        };
+        for (place, entry) in entries.into_iter().enumerate() {
+            let wanted = match *goal {
+                Goal::Excess(excess) => looked_at + (place as u64) < excess,
+                Goal::Below(id) => entry.id < id,
+            };
+            let needed = plan.needs.iter().any(|need| need.from <= entry.id);
+            if !wanted || needed || place == count {
+                page.first_kept = Some(entry.id);
+                page.held = wanted && needed;
+                page.last |= !wanted || needed;
+                page.next = entry.id;
+                break;
+            }
+            chunk.count(&entry);
+            page.doomed.add(&entry);
+        }
+        Ok(page)
+    }
+}
+
+/// Entries that are to go.
+#[derive(Default)]
+struct Doomed {
+    ids: Vec<EntryId>,
+    /// The session of each entry that our scripts added.
+    sessions: Vec<Option<String>>,
+    /// Whether our scripts added it.
+    ours: Vec<bool>,
+    first_spared: Option<EntryId>,
+}
+
+impl Doomed {
+    fn add(&mut self, entry: &recount_core::Entry) {
+        let indexed = entry.revision.is_some_and(|revision| revision > 0);
+        let session = || {
+            let recorded = wire::recorded(0, entry.clone());
+            recorded.event().map(|event| event.session_id.clone())
+        };
+        self.ids.push(entry.id);
+        self.sessions.push(indexed.then(session).flatten());
+        self.ours.push(entry.revision.is_some());
+    }
+
+    /// What is removed cheaply: whole nodes of the stream.
+    fn keep_whole_nodes(&mut self) {
+        let whole = self.ids.len() / NODE * NODE;
+        self.first_spared = self.ids.get(whole).copied();
+        self.ids.truncate(whole);
+        self.sessions.truncate(whole);
+        self.ours.truncate(whole);
+    }
+
+    /// Removes them, unless somebody trimmed meanwhile or came to need one of them.
+    async fn remove(&self, shared: &Shared, keys: &Keys) -> Result<bool, Failed> {
+        let mut sessions: BTreeMap<&str, u64> = BTreeMap::new();
+        for session in self.sessions.iter().flatten() {
+            *sessions.entry(session).or_default() += 1;
+        }
+        let indexes: Vec<String> = sessions.keys().map(|id| keys.session(id)).collect();
+        let mut names = vec![keys.stream.as_str(), &keys.meta, &keys.bases, &keys.mirrors];
+        names.extend(indexes.iter().map(String::as_str));
+        let ours = self.ours.iter().filter(|ours| **ours).count();
+        let mut command = scripts::call(&TRIM, &names);
+        command
+            .arg(ours)
+            .arg(self.ids.len() - ours)
+            .arg(sessions.len())
+            .arg(self.ids.len());
+        for session in sessions.keys() {
+            command.arg(session);
+        }
+        for count in sessions.values() {
+            command.arg(count);
+        }
+        for id in &self.ids {
+            command.arg(id.to_string());
+        }
+        let reply = run(shared, keys, command, &TRIM).await?;
+        let shape = |shape: Unexpected| shape.from(shared.net.address(keys.slot));
+        let parts = wire::list(reply).map_err(shape)?;
+        let said = wire::text(parts.first().unwrap_or(&Value::Nil)).map_err(shape)?;
+        Ok(said == "done")
+    }
+}
+
+async fn plan(shared: &Shared, keys: &Keys) -> Result<Plan, Failed> {
+    let mut command = scripts::call(&PLAN, &[&keys.stream, &keys.mirrors]);
+    command.arg(shared.options.clock_argument());
+    let reply = run(shared, keys, command, &PLAN).await?;
+    read_plan(reply).map_err(|shape| shape.from(shared.net.address(keys.slot)))
+}
+
+fn read_plan(reply: Value) -> Result<Plan, Unexpected> {
+    let Ok([length, now, needs]): Result<[Value; 3], _> = wire::list(reply)?.try_into() else {
+        return Err(Unexpected("a plan"));
+    };
+    Ok(Plan {
+        length: wire::count(&length)?,
+        now_ms: wire::count(&now)?,
+        needs: read_needs(needs)?,
+    })
+}
+
+fn read_needs(needs: Value) -> Result<Vec<HeldBack>, Unexpected> {
+    wire::list(needs)?
+        .chunks_exact(2)
+        .map(|pair| {
+            Ok(HeldBack {
+                by: wire::text(&pair[0])?,
+                from: wire::entry_id(&pair[1])?,
+            })
+        })
+        .collect()
+}
+
+/// Who needs what of a partition.
+pub(crate) async fn needs(shared: &Shared, keys: &Keys) -> Result<Vec<HeldBack>, Failed> {
+    Ok(plan(shared, keys).await?.needs)
+}
+
+async fn ask(shared: &Shared, keys: &Keys, command: Cmd) -> Result<Value, Failed> {
+    send(shared, keys, command, None).await
+}
+
+async fn run(shared: &Shared, keys: &Keys, command: Cmd, script: &Script) -> Result<Value, Failed> {
+    send(shared, keys, command, Some(script)).await
+}
+
+async fn send(
+    shared: &Shared,
+    keys: &Keys,
+    command: Cmd,
+    script: Option<&Script>,
+) -> Result<Value, Failed> {
+    let call = Call {
+        commands: &[command],
+        atomic: false,
+        script,
+        // A page that is gone already is noticed by its first id.
+        repeat: Repeat::Always,
+        patience: None,
+    };
+    let values = shared.net.call(keys.slot, call).await?;
+    Ok(values.into_iter().next().unwrap_or(Value::Nil))
+}

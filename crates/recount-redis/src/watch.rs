@@ -1,0 +1,149 @@
+//! Waiting for what comes next: one blocked connection a partition, while anybody waits.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use recount_core::{EntryId, Partition, ReadError};
+use tokio::sync::watch;
+
+use crate::error::Failed;
+use crate::net::CallError;
+use crate::shared::Shared;
+use crate::wire;
+
+/// How long a read blocks before it is made anew: a server that vanished without a word is noticed so.
+pub(crate) const BLOCK: Duration = Duration::from_secs(10);
+/// How much longer its answer may take.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+/// Tells of entries as they come.
+pub(crate) struct Watcher {
+    shared: Arc<Shared>,
+    partition: Partition,
+    /// There while somebody waits.
+    running: Mutex<Option<watch::Receiver<News>>>,
+}
+
+/// What the blocked connection saw last.
+#[derive(Clone)]
+enum News {
+    /// Nothing yet after this id.
+    Entry(EntryId),
+    Failed(ReadError),
+}
+
+impl Watcher {
+    pub(crate) fn new(shared: Arc<Shared>, partition: Partition) -> Self {
+        Self {
+            shared,
+            partition,
+            running: Mutex::new(None),
+        }
+    }
+
+    /// Returns once something was added after `after`, which had to be the last id when this was called.
+    pub(crate) async fn changed(&self, after: EntryId) -> Result<(), ReadError> {
+        let mut news = self.subscribe(after);
+        let found = news
+            .wait_for(|news| match news {
+                News::Entry(id) => *id > after,
+                News::Failed(_) => true,
+            })
+            .await;
+        match found.as_deref() {
+            Ok(News::Entry(_)) => Ok(()),
+            Ok(News::Failed(error)) => Err(error.clone()),
+            // The task ended between two waits: the caller looks again.
+            Err(_) if self.shared.is_closed() => Err(ReadError::Closed),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn subscribe(&self, after: EntryId) -> watch::Receiver<News> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(news) = running.as_ref()
+            // A closed one is a task that failed or found nobody waiting.
+            && news.has_changed().is_ok()
+        {
+            return news.clone();
+        }
+        let (tell, news) = watch::channel(News::Entry(after));
+        tokio::spawn(follow(
+            Arc::clone(&self.shared),
+            self.partition,
+            after,
+            tell,
+        ));
+        *running = Some(news.clone());
+        news
+    }
+}
+
+/// Follows a partition until nobody waits any more.
+async fn follow(
+    shared: Arc<Shared>,
+    partition: Partition,
+    mut after: EntryId,
+    tell: watch::Sender<News>,
+) {
+    loop {
+        match follow_once(&shared, partition, &mut after, &tell).await {
+            Ok(()) => return,
+            // The connection is gone: another one goes on where it was.
+            Err(Failed::Call(CallError::Unavailable { .. })) if !shared.is_closed() => {
+                let keys = &shared.partitions[partition as usize];
+                // Tried with backoff for as long as a call may take.
+                if let Err(error) = shared.ask_one(keys, redis::cmd("PING")).await {
+                    tell.send_replace(News::Failed(error));
+                    return;
+                }
+            }
+            Err(failed) => {
+                let keys = &shared.partitions[partition as usize];
+                tell.send_replace(News::Failed(failed.read(&keys.stream)));
+                return;
+            }
+        }
+    }
+}
+
+async fn follow_once(
+    shared: &Shared,
+    partition: Partition,
+    after: &mut EntryId,
+    tell: &watch::Sender<News>,
+) -> Result<(), Failed> {
+    let keys = &shared.partitions[partition as usize];
+    let mut connection = shared.net.dedicated(keys.slot).await?;
+    loop {
+        let mut command = redis::cmd("XREAD");
+        command
+            .arg("COUNT")
+            .arg(1)
+            .arg("BLOCK")
+            .arg(BLOCK.as_millis() as u64)
+            .arg("STREAMS")
+            .arg(&keys.stream)
+            .arg(after.to_string());
+        let reply = tokio::time::timeout(BLOCK + GRACE, connection.call(&command)).await;
+        let Ok(reply) = reply else {
+            return Err(silent(&shared.net.address(keys.slot)));
+        };
+        let shape = |shape: wire::Unexpected| shape.from(shared.net.address(keys.slot));
+        if let Some(entry) = wire::read_reply(reply?).map_err(shape)?.pop() {
+            *after = entry.id;
+            tell.send_replace(News::Entry(entry.id));
+        } else if tell.receiver_count() <= 1 {
+            // The watcher's own receiver is the last one.
+            return Ok(());
+        }
+    }
+}
+
+/// A blocked read that was not answered in its time.
+pub(crate) fn silent(address: &str) -> Failed {
+    Failed::Call(CallError::Unavailable {
+        address: address.to_owned(),
+        message: "a blocked read was not answered in time".into(),
+    })
+}
