@@ -63,6 +63,9 @@ macro_rules! __log_cases {
                 duplicates_take_no_revision
                 trims_do_not_move_revisions
                 copies_are_numbered_like_other_entries
+                a_copy_keeps_the_revision_that_it_brings
+                a_copy_s_revision_never_goes_back
+                a_revision_of_what_has_no_session_is_ignored
             }
             expectation {
                 a_new_session_is_at_zero
@@ -108,6 +111,15 @@ macro_rules! __log_cases {
                 what_is_no_event_passes_only_the_empty_filter
                 queries_follow_trims_and_appends
                 a_query_of_nothing_is_empty
+            }
+            session {
+                the_newest_entries_in_order
+                a_session_that_does_not_exist_is_complete
+                it_tells_from_where_a_trimmed_session_is_kept
+                a_session_that_was_trimmed_whole_keeps_its_revision
+                a_copy_that_skips_revisions_is_not_complete
+                a_heavy_session_ends_early
+                a_follower_reads_the_same
             }
             wait {
                 it_returns_at_once_if_there_is_something

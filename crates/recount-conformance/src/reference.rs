@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 use recount_core::{
     AppendError, Batch, Clock, Cursor, Durability, Entry, EventLog, Filter, Limits, LogInfo, Page,
-    Position, Query, ReadError, ReadRange, Receipt, TrimError, TrimReport, TrimRequest,
+    Position, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError,
+    TrimReport, TrimRequest,
 };
 use tokio::sync::watch;
 
@@ -140,6 +141,10 @@ impl EventLog for MemoryLog {
 
     async fn query(&self, query: &Query) -> Result<Page, ReadError> {
         Ok(self.reading()?.log.page(&query.range, &query.filter))
+    }
+
+    async fn session(&self, read: &SessionRead) -> Result<SessionPage, ReadError> {
+        Ok(self.reading()?.log.session(read))
     }
 
     async fn wait(&self, cursor: &Cursor) -> Result<(), ReadError> {

@@ -51,6 +51,9 @@ pub(crate) struct State {
     room: Condvar,
     /// The last segment that is on stable storage with all before it.
     stable: AtomicU64,
+    /// The last complete segment up to which the records are on stable storage because somebody asked
+    /// for it.
+    asked: AtomicU64,
     /// Held by whoever puts something on stable storage that was written before.
     syncing: Mutex<()>,
     /// Why the writer must stop.
@@ -85,7 +88,7 @@ impl State {
     /// Puts on stable storage what was written before, unless such a thing failed already: the system may
     /// have forgotten what it was to write then, and a later sync succeeds without it. One at a
     /// time, so that nobody's success hides another's failure.
-    fn sync<T>(&self, sync: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(crate) fn sync<T>(&self, sync: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         let _alone = self.syncing.lock();
         if let Some(reason) = self.failure.lock().clone() {
             return Err(Fault::Io {
@@ -101,6 +104,11 @@ impl State {
                 self.fail(fault);
             }
         })
+    }
+
+    /// Notes that the records of the segments up to this one are on stable storage.
+    pub(crate) fn synced_up_to(&self, segment: u64) {
+        self.asked.fetch_max(segment, Ordering::AcqRel);
     }
 
     /// Tells followers that the directory changed.
@@ -124,6 +132,7 @@ impl Background {
             room: Condvar::new(),
             // When a log is opened, all but the active segment are.
             stable: AtomicU64::new(active.saturating_sub(1)),
+            asked: AtomicU64::new(0),
             syncing: Mutex::new(()),
             failure: Mutex::new(None),
         });
@@ -172,6 +181,18 @@ impl Background {
     /// Does what puts on stable storage what was written before; see [`State::sync`].
     pub(crate) fn sync<T>(&self, sync: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         self.state.sync(sync)
+    }
+
+    /// The last complete segment whose records are on stable storage with all before it.
+    pub(crate) fn synced_up_to(&self) -> u64 {
+        let state = &self.state;
+        let stable = state.stable.load(Ordering::Acquire);
+        stable.max(state.asked.load(Ordering::Acquire))
+    }
+
+    /// What the helpers share, for whoever syncs beside the writer.
+    pub(crate) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state)
     }
 
     /// The indexes that are in no file yet, oldest first.

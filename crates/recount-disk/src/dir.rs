@@ -169,6 +169,34 @@ pub(crate) fn holds_stream(storage: &dyn Storage, dir: &Path) -> bool {
     }
 }
 
+/// Gives the stream `from` the name `to`.
+pub(crate) fn rename_stream(
+    storage: &dyn Storage,
+    root: &Path,
+    from: &str,
+    to: &str,
+) -> Result<(), OpenError> {
+    let (old, new) = (stream_dir(root, from)?, stream_dir(root, to)?);
+    if !holds_stream(storage, &old) {
+        return Err(OpenError::NoStream {
+            stream: from.to_owned(),
+            path: root.display().to_string(),
+        });
+    }
+    if holds_stream(storage, &new) {
+        return Err(OpenError::Storage {
+            action: "renaming",
+            path: old.display().to_string(),
+            message: format!("there is a stream {to} already"),
+        });
+    }
+    let _alone = crate::open::lock(storage, &old, std::time::Duration::ZERO)?;
+    storage.rename(&old, &new).doing("renaming", &old)?;
+    let streams = root.join(STREAMS);
+    storage.sync_dir(&streams).doing("syncing", &streams)?;
+    Ok(())
+}
+
 fn unescape(name: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = name.as_bytes();

@@ -43,6 +43,6 @@ mod watermark;
 mod writer;
 
 pub use error::{OpenError, Recovery};
-pub use log::{DiskLog, streams};
+pub use log::{DiskLog, rename_stream, streams};
 pub use options::{DiskOptions, InvalidSyncMode, SyncMode};
 pub use storage::{FileSystem, Lock, Map, OpenHow, Storage, StorageFile};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use recount_core::{
     AppendError, Batch, Cursor, Entry, EventLog, Filter, LogInfo, Page, PartitionInfo, Position,
-    Query, ReadError, ReadRange, Receipt, TrimError, TrimReport, TrimRequest,
+    Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError, TrimReport,
+    TrimRequest,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -103,6 +104,25 @@ impl DiskLog {
         self.recovery.as_ref()
     }
 
+    /// The entries of a range as they are stored: fields byte for byte as they came in, and revisions. For
+    /// copies, and for comparing them. As many as a page holds; go on after the last.
+    pub async fn entries(&self, range: &ReadRange) -> Result<Vec<Entry>, ReadError> {
+        let range = range.clone();
+        self.reading(move |shared, snapshot| reader::stored(shared, snapshot, &range))
+            .await
+    }
+
+    /// Puts everything that was appended until now on stable storage, whatever the
+    /// [`SyncMode`](crate::SyncMode). Appends go on meanwhile. If it fails the log stops writing.
+    pub async fn sync(&self) -> Result<(), AppendError> {
+        let read_only = |path| AppendError::ReadOnly { path };
+        let unsynced = self.request(Request::Unsynced, read_only).await?;
+        let synced = blocking(move || unsynced.sync()).await;
+        synced.map_err(|fault| AppendError::Stopped {
+            reason: fault.to_string(),
+        })
+    }
+
     async fn request<T, E: From<Closed>>(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Request,
@@ -146,14 +166,17 @@ impl DiskLog {
         Ok(snapshot)
     }
 
-    async fn page(&self, range: &ReadRange, filter: &Filter) -> Result<Page, ReadError> {
+    /// Reads from what is visible now; a read that meets a trim begins anew.
+    async fn reading<T: Send + 'static>(
+        &self,
+        read: impl Fn(&Shared, &Snapshot) -> Result<T, Fault> + Clone + Send + 'static,
+    ) -> Result<T, ReadError> {
         let mut attempts = 0;
         loop {
             let snapshot = self.snapshot().await?;
-            let shared = Arc::clone(&self.shared);
-            let (range, filter) = (range.clone(), filter.clone());
+            let (shared, read) = (Arc::clone(&self.shared), read.clone());
             let trimmed = snapshot.trimmed;
-            match blocking(move || reader::page(&shared, &snapshot, &range, &filter)).await {
+            match blocking(move || read(&shared, &snapshot)).await {
                 // A trim removed a file between the snapshot and the read.
                 Err(Fault::Io { missing: true, .. })
                     if attempts < 5 && self.snapshot().await?.trimmed > trimmed =>
@@ -213,11 +236,41 @@ impl EventLog for DiskLog {
     }
 
     async fn read(&self, range: &ReadRange) -> Result<Page, ReadError> {
-        self.page(range, &Filter::default()).await
+        let range = range.clone();
+        self.reading(move |shared, snapshot| {
+            reader::page(shared, snapshot, &range, &Filter::default())
+        })
+        .await
     }
 
     async fn query(&self, query: &Query) -> Result<Page, ReadError> {
-        self.page(&query.range, &query.filter).await
+        let query = query.clone();
+        self.reading(move |shared, snapshot| {
+            reader::page(shared, snapshot, &query.range, &query.filter)
+        })
+        .await
+    }
+
+    async fn session(&self, read: &SessionRead) -> Result<SessionPage, ReadError> {
+        let wanted = read.clone();
+        let mut page = self
+            .reading(move |shared, snapshot| reader::session(shared, snapshot, &wanted))
+            .await?;
+        // Of a session that was trimmed the writer knows more: what is in no table yet.
+        if page.retained_from.is_none()
+            && let Role::Writer(requests) = &self.role
+        {
+            let session = self
+                .shared
+                .dir
+                .hashes
+                .term(b's', read.session_id.as_bytes());
+            let (reply, answer) = oneshot::channel();
+            let asked = requests.send(Request::Revision(session, reply)).await;
+            asked.map_err(|_| ReadError::Closed)?;
+            page.revision = answer.await.map_err(|_| ReadError::Closed)??;
+        }
+        Ok(page)
     }
 
     async fn wait(&self, cursor: &Cursor) -> Result<(), ReadError> {
@@ -359,6 +412,12 @@ fn info(shared: &Shared, snapshot: &Snapshot, location: String) -> Result<LogInf
 /// The names of the streams in a data directory, sorted. None in a directory that does not exist.
 pub fn streams(dir: &Path) -> Result<Vec<String>, OpenError> {
     dir::streams(&FileSystem, dir)
+}
+
+/// Gives the stream `from` of a data directory the name `to`. Nobody may be writing it, and there must be
+/// no stream of that name.
+pub fn rename_stream(dir: &Path, from: &str, to: &str) -> Result<(), OpenError> {
+    dir::rename_stream(&FileSystem, dir, from, to)
 }
 
 /// Runs file work where it does not hold up other tasks.

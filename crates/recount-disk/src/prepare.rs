@@ -19,6 +19,8 @@ pub(crate) struct Prepared {
     pub(crate) expected_revision: Option<u64>,
     /// The entry ids, if the caller gives them; then duplicates are no matter.
     pub(crate) given: Vec<EntryId>,
+    /// The revision that comes with each such entry, 0 for none.
+    pub(crate) revisions: Vec<u64>,
     /// Whether an event id stands twice.
     pub(crate) repeats: bool,
     /// Between what the event ids lie.
@@ -57,6 +59,7 @@ impl Prepared {
             strict: false,
             expected_revision: None,
             given: Vec::new(),
+            revisions: Vec::new(),
             repeats: false,
             id_bounds: IdBounds::NONE,
             tables_asked: 0,
@@ -171,6 +174,7 @@ pub(crate) fn entries(entries: Vec<Entry>, shared: &Shared) -> Result<Prepared, 
         record::stamp(&mut prepared.frame[at..], entry.id, 0, 0);
         prepared.push(at, hashes);
         prepared.given.push(entry.id);
+        prepared.revisions.push(entry.revision.unwrap_or(0));
     }
     Ok(prepared)
 }

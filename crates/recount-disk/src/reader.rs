@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use recount_core::{Direction, EntryId, Filter, Limits, Page, ReadRange};
+use recount_core::{
+    Direction, Entry, EntryId, Filter, Limits, Page, Query, ReadRange, SessionPage, SessionRead,
+};
 use roaring::RoaringBitmap;
 
 use crate::error::Fault;
 use crate::index::Wanted;
+use crate::record::Record;
 use crate::shared::{Shared, Snapshot};
 
 /// One page of the entries of `range` that pass `filter`.
@@ -16,8 +19,34 @@ pub(crate) fn page(
     range: &ReadRange,
     filter: &Filter,
 ) -> Result<Page, Fault> {
+    let mut entries = Vec::new();
+    let take = &mut |record: Record<'_>| entries.push(record.decode(0));
+    let next = walk(shared, snapshot, range, filter, take)?;
+    Ok(Page { entries, next })
+}
+
+/// A page of the entries of `range` as they are stored.
+pub(crate) fn stored(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    range: &ReadRange,
+) -> Result<Vec<Entry>, Fault> {
+    let mut entries = Vec::new();
+    let take = &mut |record: Record<'_>| entries.push(record.stored());
+    walk(shared, snapshot, range, &Filter::default(), take)?;
+    Ok(entries)
+}
+
+/// Hands one page of the entries of `range` that pass `filter` to `take`; returns where to go on.
+fn walk(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    range: &ReadRange,
+    filter: &Filter,
+    take: &mut dyn FnMut(Record<'_>),
+) -> Result<Option<EntryId>, Fault> {
     if range.partition != 0 || range.limit == 0 {
-        return Ok(Page::default());
+        return Ok(None);
     }
     let wanted = (!filter.is_empty()).then(|| Wanted::new(filter, &shared.dir.hashes));
     let places = places(shared, snapshot, range, wanted.as_ref())?;
@@ -25,7 +54,10 @@ pub(crate) fn page(
         snapshot,
         range,
         wanted: wanted.as_ref(),
-        page: Page::default(),
+        take,
+        taken: 0,
+        last: None,
+        next: None,
         bytes: 0,
         limit: range.limit.min(Limits::PAGE_ENTRIES_MAX),
     };
@@ -33,7 +65,56 @@ pub(crate) fn page(
         Direction::Forward => reading.walk(places.into_iter())?,
         Direction::Backward => reading.walk(places.into_iter().rev())?,
     }
-    Ok(reading.page)
+    Ok(reading.next)
+}
+
+/// The newest entries of a session. Where none are left, its revision is what tables and segments
+/// remember of it; what is in neither yet only the writer knows.
+pub(crate) fn session(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    read: &SessionRead,
+) -> Result<SessionPage, Fault> {
+    let Query { range, filter } = Query::session(&read.session_id);
+    let first = page(shared, snapshot, &range.clone().limit(1), &filter)?;
+    let Some(first) = first.entries.first() else {
+        let revision = trimmed_revision(shared, snapshot, &filter)?;
+        return Ok(SessionPage {
+            revision,
+            ..SessionPage::default()
+        });
+    };
+    let newest = range.limit(read.last.max(1)).backward();
+    let mut entries = page(shared, snapshot, &newest, &filter)?.entries;
+    let revision = entries.first().map_or(0, |newest| newest.revision);
+    entries.truncate(read.last);
+    entries.reverse();
+    Ok(SessionPage {
+        entries,
+        revision,
+        retained_from: Some(first.revision),
+        unindexed: 0,
+    })
+}
+
+/// The revision of a session that has no entry any more.
+fn trimmed_revision(shared: &Shared, snapshot: &Snapshot, filter: &Filter) -> Result<u64, Fault> {
+    let wanted = Wanted::new(filter, &shared.dir.hashes);
+    let mut revision = 0;
+    if let Some((hash, _)) = wanted.session {
+        let tables = shared.tables.read().clone();
+        tables.session(hash, |row| revision = revision.max(row.revision))?;
+    }
+    // Trimmed entries lie in the first segment, if their file is still there at all.
+    if let Some(segment) = snapshot.segments.first()
+        && let Some(last) = segment
+            .matching(&wanted)?
+            .range(..snapshot.count(0))
+            .next_back()
+    {
+        revision = revision.max(segment.reader(true)?.record(last)?.revision());
+    }
+    Ok(revision)
 }
 
 /// The segments worth looking into, as places in the snapshot's list, in order.
@@ -82,7 +163,12 @@ struct Reading<'a> {
     snapshot: &'a Snapshot,
     range: &'a ReadRange,
     wanted: Option<&'a Wanted<'a>>,
-    page: Page,
+    take: &'a mut dyn FnMut(Record<'_>),
+    taken: usize,
+    /// The last entry taken.
+    last: Option<EntryId>,
+    /// Where to go on, once that is known.
+    next: Option<EntryId>,
     bytes: usize,
     limit: usize,
 }
@@ -95,7 +181,7 @@ impl Reading<'_> {
                 Ok(true) => break,
                 // What lies before damage is not held back: the page ends there, the next one fails.
                 Err(Fault::Corrupt { .. }) if self.after_last().is_some() => {
-                    self.page.next = self.after_last();
+                    self.next = self.after_last();
                     break;
                 }
                 Err(fault) => return Err(fault),
@@ -106,7 +192,7 @@ impl Reading<'_> {
 
     /// Where to go on after the last entry of the page, if it has one.
     fn after_last(&self) -> Option<EntryId> {
-        let last = self.page.entries.last()?.position.entry_id;
+        let last = self.last?;
         match self.range.direction {
             Direction::Forward => last.next(),
             Direction::Backward => last.previous(),
@@ -167,8 +253,11 @@ impl Reading<'_> {
             for ordinal in ahead.drain(..) {
                 let record = reader.record_within(ordinal, first..=last)?;
                 let id = record.entry_id();
-                if self.is_full(record.len()) {
-                    self.page.next = Some(id);
+                let full = self.taken >= self.limit
+                    || (self.taken > 0 && self.bytes + record.len() > Limits::PAGE_BYTES_MAX);
+                // The first always has a place.
+                if full {
+                    self.next = Some(id);
                     return Ok(true);
                 }
                 match self.range.direction {
@@ -176,14 +265,10 @@ impl Reading<'_> {
                     Direction::Backward => last = id.previous().unwrap_or(EntryId::MIN),
                 }
                 self.bytes += record.len();
-                self.page.entries.push(record.decode(0));
+                self.taken += 1;
+                self.last = Some(id);
+                (self.take)(record);
             }
         }
-    }
-
-    /// Whether another record of `len` bytes has no place. The first always has.
-    fn is_full(&self, len: usize) -> bool {
-        let entries = self.page.entries.len();
-        entries >= self.limit || (entries > 0 && self.bytes + len > Limits::PAGE_BYTES_MAX)
     }
 }

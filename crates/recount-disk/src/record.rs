@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use recount_core::{
-    Body, EntryId, Event, EventId, EventType, Field, JsonObject, Position, Recorded, Schema,
+    Body, Entry, EntryId, Event, EventId, EventType, Field, JsonObject, Position, Recorded, Schema,
     Timestamp, TimestampSource, codec,
 };
 
@@ -274,6 +274,21 @@ impl<'a> Record<'a> {
             revision: self.revision(),
             schema: Schema::AsStored,
             body,
+        }
+    }
+
+    /// The entry as a stream stores it: its fields byte for byte.
+    pub(crate) fn stored(&self) -> Entry {
+        let fields = if self.is_raw() {
+            self.raw_fields()
+        } else {
+            codec::encode(&self.event())
+        };
+        let revision = Some(self.revision()).filter(|&revision| revision > 0);
+        Entry {
+            id: self.entry_id(),
+            fields,
+            revision,
         }
     }
 

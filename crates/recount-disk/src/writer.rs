@@ -8,6 +8,7 @@ mod judge;
 mod place;
 mod retain;
 mod roll;
+mod sync;
 mod trim;
 
 use std::io::IoSlice;
@@ -16,11 +17,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
-use recount_core::{AppendError, EntryId, Outcome, Receipt, TrimError, TrimReport, TrimRequest};
+use recount_core::{
+    AppendError, EntryId, Outcome, ReadError, Receipt, TrimError, TrimReport, TrimRequest,
+};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use retain::{Due, Reminder};
 pub(crate) use roll::create_segment;
+pub(crate) use sync::Unsynced;
 pub(crate) use trim::keep_spare_floor;
 
 use crate::background::Background;
@@ -38,6 +42,10 @@ use crate::watermark::Watermark;
 pub(crate) enum Request {
     Append(Box<Prepared>, Reply),
     Trim(TrimRequest, oneshot::Sender<Result<TrimReport, TrimError>>),
+    /// What of that which was appended until now is not on stable storage.
+    Unsynced(oneshot::Sender<Result<Unsynced, AppendError>>),
+    /// The revision of the session with this hash.
+    Revision(u128, oneshot::Sender<Result<u64, ReadError>>),
     /// Time has passed: there may be something to trim.
     Retain,
     Close(oneshot::Sender<Result<(), AppendError>>),
@@ -158,6 +166,14 @@ impl Writer {
             Request::Trim(request, reply) => {
                 let _ = self.flush();
                 drop(reply.send(self.trim(&request)));
+            }
+            Request::Unsynced(reply) => {
+                let unsynced = self.flush().and_then(|()| self.unsynced());
+                drop(reply.send(unsynced));
+            }
+            Request::Revision(session, reply) => {
+                let _ = self.flush();
+                drop(reply.send(self.revision(session).map_err(ReadError::from)));
             }
             // Looked at once this group is written.
             Request::Retain => {}

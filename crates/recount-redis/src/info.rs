@@ -91,18 +91,15 @@ fn window_details(shared: &Shared, parts: &[Part]) -> Vec<(String, String)> {
 
 async fn part(shared: &Shared, keys: &Keys, number: u32) -> Result<Part, ReadError> {
     let standing = standing(shared, keys).await?;
-    let memory = |key: &str| {
-        let mut command = redis::cmd("MEMORY");
-        command.arg("USAGE").arg(key).arg("SAMPLES").arg(20);
-        command
-    };
-    let mut commands: Vec<Cmd> = vec![memory(&keys.stream), memory(&keys.bases)];
-    for ids in &keys.ids {
-        commands.push(memory(ids));
-        let mut length = redis::cmd("HLEN");
-        length.arg(ids);
-        commands.push(length);
-    }
+    let mut commands: Vec<Cmd> = keys
+        .ids
+        .iter()
+        .map(|ids| {
+            let mut length = redis::cmd("HLEN");
+            length.arg(ids);
+            length
+        })
+        .collect();
     let mut meta = redis::cmd("HMGET");
     meta.arg(&keys.meta).arg(&[
         "published",
@@ -114,19 +111,19 @@ async fn part(shared: &Shared, keys: &Keys, number: u32) -> Result<Part, ReadErr
         "since2",
     ]);
     commands.push(meta);
-    let replies = shared.ask(keys, &commands).await?;
+    let mut replies = shared.ask(keys, &commands).await?;
     let shape = |shape| shared.unexpected(keys, shape);
-    let mut counts = replies[..8].iter().map(wire::count);
-    let mut count = || counts.next().unwrap_or(Ok(0)).map_err(shape);
-    let bytes = count()? + count()?;
-    let mut window = Window::default();
-    for _ in &keys.ids {
-        window.bytes += count()?;
-        window.ids += count()?;
-    }
-    let meta = wire::list(replies[8].clone()).map_err(shape)?;
+    let meta = wire::list(replies.pop().unwrap_or(Value::Nil)).map_err(shape)?;
     let meta: Vec<Option<u64>> = meta.iter().map(optional).collect();
     let meta = |place: usize| meta.get(place).copied().flatten();
+    let (bytes, window_bytes) = memory(shared, keys).await?;
+    let mut window = Window {
+        bytes: window_bytes,
+        ..Window::default()
+    };
+    for ids in &replies {
+        window.ids += wire::count(ids).map_err(shape)?;
+    }
     window.since_ms = (4..7).filter_map(meta).min();
     let (published, removed) = (meta(0).unwrap_or(0), meta(1).unwrap_or(0));
     let foreign_removed = meta(2).unwrap_or(0);
@@ -152,6 +149,27 @@ async fn part(shared: &Shared, keys: &Keys, number: u32) -> Result<Part, ReadErr
     })
 }
 
+/// Bytes that the stream and its window take; nothing where the user may not ask.
+async fn memory(shared: &Shared, keys: &Keys) -> Result<(u64, u64), ReadError> {
+    let names = [&keys.stream, &keys.bases].into_iter().chain(&keys.ids);
+    let commands: Vec<Cmd> = names
+        .map(|key| {
+            let mut command = redis::cmd("MEMORY");
+            command.arg("USAGE").arg(key).arg("SAMPLES").arg(20);
+            command
+        })
+        .collect();
+    let replies = match shared.ask(keys, &commands).await {
+        Ok(replies) => replies,
+        // The server's word, such as NOPERM.
+        Err(ReadError::Storage { .. }) => return Ok((0, 0)),
+        Err(error) => return Err(error),
+    };
+    let bytes: Vec<u64> = replies.iter().flat_map(wire::count).collect();
+    let (stream, window) = bytes.split_at(2.min(bytes.len()));
+    Ok((stream.iter().sum(), window.iter().sum()))
+}
+
 fn optional(value: &Value) -> Option<u64> {
     match value {
         Value::Nil => None,
@@ -161,28 +179,35 @@ fn optional(value: &Value) -> Option<u64> {
 
 /// Where a partition begins and ends.
 pub(crate) async fn standing(shared: &Shared, keys: &Keys) -> Result<Standing, ReadError> {
-    let mut exists = redis::cmd("TYPE");
-    exists.arg(&keys.stream);
     let mut meta = redis::cmd("HMGET");
     meta.arg(&keys.meta).arg(&["trimmed", "last"]);
-    let replies = shared.ask(keys, &[exists, meta]).await?;
+    let mut stream = redis::cmd("XINFO");
+    stream.arg("STREAM").arg(&keys.stream);
     let shape = |shape| shared.unexpected(keys, shape);
-    let kind = wire::text(&replies[0]).map_err(shape)?;
-    let meta = wire::list(replies[1].clone()).map_err(shape)?;
+    let (meta, stream) = match shared.ask(keys, &[meta.clone(), stream]).await {
+        Ok(replies) => {
+            let [meta, stream] = <[Value; 2]>::try_from(replies)
+                .map_err(|_| shape(Unexpected("an answer to each command")))?;
+            (meta, Some(stream))
+        }
+        // The stream comes to be with its first entry.
+        Err(ReadError::Storage { message, .. }) if message.contains("no such key") => {
+            (shared.ask_one(keys, meta).await?, None)
+        }
+        Err(error) => return Err(error),
+    };
+    let meta = wire::list(meta).map_err(shape)?;
     let id = |place: usize| meta.get(place).and_then(|id| wire::entry_id(id).ok());
-    if kind == "none" {
-        return Ok(Standing {
+    let mut standing = match stream {
+        Some(stream) => read_standing(stream).map_err(shape)?,
+        None => Standing {
             length: 0,
             first: None,
             last: id(1).unwrap_or(recount_core::EntryId::MIN),
             entries_added: Some(0),
-            trimmed_to: id(0),
-        });
-    }
-    let mut command = redis::cmd("XINFO");
-    command.arg("STREAM").arg(&keys.stream);
-    let reply = shared.ask_one(keys, command).await?;
-    let mut standing = read_standing(reply).map_err(shape)?;
+            trimmed_to: None,
+        },
+    };
     standing.trimmed_to = id(0);
     Ok(standing)
 }

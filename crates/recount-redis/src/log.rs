@@ -362,6 +362,9 @@ impl EventLog for RedisLog {
 
     async fn close(&self) -> Result<(), AppendError> {
         self.shared.closed.send_replace(true);
+        for publisher in self.publishers.iter() {
+            publisher.finish().await;
+        }
         self.shared.net.close();
         Ok(())
     }

@@ -91,7 +91,8 @@ pub(crate) enum Repeat {
 pub(crate) struct Call<'a> {
     /// At least one.
     pub(crate) commands: &'a [Cmd],
-    /// Between MULTI and EXEC. The answer has the commands' values only.
+    /// Between MULTI and EXEC, but for a WAIT or WAITAOF at the end, which comes after. The answer has the
+    /// commands' values only. Without it the commands must not be MULTI and EXEC themselves.
     pub(crate) atomic: bool,
     /// Loaded, and the whole call sent again, where the server does not know it.
     pub(crate) script: Option<&'a Script>,

@@ -72,6 +72,18 @@ pub enum OpenError {
         /// What it holds.
         kind: String,
     },
+    /// A later version of Recount wrote it.
+    #[error(
+        "{address}: the stream is of format {format} ({key}), which this version does not know: use a newer one"
+    )]
+    Newer {
+        /// The server, without secrets.
+        address: String,
+        /// The key that says so.
+        key: String,
+        /// The format.
+        format: String,
+    },
     /// There is no such stream, and it was to be read only.
     #[error("{address} has no stream {name}: publish to it first, or look what there is")]
     NoStream {
@@ -182,7 +194,7 @@ pub(crate) async fn open(
     }
     let (net, facts) = connect(url, &options).await?;
     let partitions = partitions(&net, stream, &options, read_only).await?;
-    let mut exists = false;
+    let mut exists = check_format(&net, &partitions[0], read_only).await?;
     for keys in &partitions {
         let mut command = redis::cmd("TYPE");
         command.arg(&keys.stream);
@@ -200,7 +212,7 @@ pub(crate) async fn open(
             }
         }
     }
-    if read_only && !exists && partitions.len() == 1 {
+    if read_only && !exists {
         return Err(OpenError::NoStream {
             address: net.url().to_string(),
             name: stream.to_owned(),
@@ -215,6 +227,38 @@ pub(crate) async fn open(
         read_only,
         closed: watch::Sender::new(false),
         appended: Notify::new(),
+    })
+}
+
+/// The layout of the keys, as KEYS.md has it.
+const FORMAT: &str = "1";
+
+/// Checks that the keys are laid out as this version knows them, or says that they are from now on. Whether
+/// the stream was opened for publishing before.
+async fn check_format(net: &Net, keys: &Keys, read_only: bool) -> Result<bool, OpenError> {
+    let mut get = redis::cmd("HGET");
+    get.arg(&keys.meta).arg("format");
+    let reply = ask(net, keys, get).await?;
+    if reply == Value::Nil {
+        if read_only {
+            return Ok(false);
+        }
+        let mut set = redis::cmd("HSET");
+        set.arg(&keys.meta).arg("format").arg(FORMAT);
+        return match ask(net, keys, set).await {
+            // A server without memory can still be read and trimmed.
+            Err(OpenError::Refused { message, .. }) if message.starts_with("OOM") => Ok(false),
+            set => set.map(|_| true),
+        };
+    }
+    let format = wire::text(&reply).map_err(|shape| shape.from(net.address(keys.slot)))?;
+    if format == FORMAT {
+        return Ok(true);
+    }
+    Err(OpenError::Newer {
+        address: net.address(keys.slot),
+        key: keys.meta.clone(),
+        format,
     })
 }
 

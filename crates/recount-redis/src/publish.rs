@@ -8,10 +8,11 @@ mod call;
 mod judge;
 mod plain;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use recount_core::{AppendError, Durability, Event, Field, Outcome, Partition, Receipt, codec};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::content::mark;
 use crate::shared::Shared;
@@ -64,15 +65,33 @@ impl Job {
 
 /// Where a partition's appends are handed in.
 pub(crate) struct Publisher {
-    jobs: mpsc::Sender<Job>,
+    /// None once the log is being closed.
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Publisher {
     /// Starts the task of a partition. It ends when the publisher is dropped and its queue empty.
     pub(crate) fn start(shared: Arc<Shared>, partition: Partition) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(run(shared, partition, queue));
-        Self { jobs }
+        let task = tokio::spawn(run(shared, partition, queue));
+        Self {
+            jobs: Mutex::new(Some(jobs)),
+            task: tokio::sync::Mutex::new(Some(task)),
+        }
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Option<mpsc::Sender<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes no more appends and waits until those that were taken are done.
+    pub(crate) async fn finish(&self) {
+        self.jobs().take();
+        if let Some(task) = self.task.lock().await.take() {
+            // It ends by itself; what it panicked with was told to its caller as closed.
+            let _ = task.await;
+        }
     }
 
     /// Appends events of this partition. The outcomes are in their order.
@@ -87,7 +106,9 @@ impl Publisher {
             conditions,
             reply,
         };
-        self.jobs.send(job).await.map_err(|_| AppendError::Closed)?;
+        let jobs = self.jobs().clone().ok_or(AppendError::Closed)?;
+        jobs.send(job).await.map_err(|_| AppendError::Closed)?;
+        drop(jobs);
         answer.await.map_err(|_| AppendError::Closed)?
     }
 }

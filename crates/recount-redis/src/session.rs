@@ -12,6 +12,8 @@ use crate::wire;
 
 /// Ids of an index that are fetched at a time where its middle is looked for.
 const PROBES: u64 = 64;
+/// Entries of a session that are fetched with one round trip, whatever their size.
+const ONE_TRIP: usize = 512;
 /// Ids of an index that are fetched at once.
 const IDS_AT_ONCE: u64 = 4_096;
 
@@ -47,14 +49,14 @@ pub(crate) async fn newest(shared: &Shared, read: &SessionRead) -> Result<Sessio
     } else {
         ids(newest).map_err(shape)?
     };
-    let entries = fetch_newest(shared, keys, &ids).await?;
-    let retained_from = match entries.first() {
+    let Newest { entries, missing } = fetch_newest(shared, keys, &ids).await?;
+    let retained_from = match entries.len() as u64 {
         // The first one is among them.
-        Some(_) if ids.len() as u64 == index.length => without_hole(&entries),
+        length if length == index.length && length > 0 => without_hole(&entries),
         _ => {
             let first = first_kept(shared, keys, &list, first, index.length).await?;
             let kept_from = first.and_then(|entry| entry.revision);
-            kept_from.max(without_hole(&entries).filter(|_| entries.len() < ids.len()))
+            kept_from.max(without_hole(&entries).filter(|_| missing))
         }
     };
     Ok(SessionPage {
@@ -315,29 +317,39 @@ async fn place_of(
     Ok(low + ids.partition_point(|found| *found < id) as u64)
 }
 
-/// The newest of these entries that fit into a page, in order.
-async fn fetch_newest(
-    shared: &Shared,
-    keys: &Keys,
-    ids: &[EntryId],
-) -> Result<Vec<Entry>, ReadError> {
-    // Mostly a session is small, and one round trip brings all of it.
+/// The newest entries of a session, in order.
+struct Newest {
+    entries: Vec<Entry>,
+    /// Whether the index names entries among them that are gone.
+    missing: bool,
+}
+
+/// The newest of these entries that fit into a page.
+async fn fetch_newest(shared: &Shared, keys: &Keys, ids: &[EntryId]) -> Result<Newest, ReadError> {
     let mut chunk = Chunk::default();
     let mut parts = Vec::new();
-    let (mut end, mut bytes) = (ids.len(), 0);
+    let (mut end, mut bytes, mut missing) = (ids.len(), 0, false);
     while end > 0 && bytes < Limits::PAGE_BYTES_MAX {
-        let size = if parts.is_empty() { 512 } else { chunk.size() };
+        // Mostly a session is small, and one round trip brings all of it.
+        let size = match parts.is_empty() {
+            true => ONE_TRIP,
+            false => chunk.size(),
+        };
         let begin = end.saturating_sub(size);
         let part = fetch(shared, keys, &ids[begin..end]).await?;
+        missing |= part.len() < end - begin;
         bytes += part.iter().map(|entry| chunk.count(entry)).sum::<usize>();
         parts.push(part);
         end = begin;
     }
     let mut entries: Vec<Entry> = parts.into_iter().rev().flatten().collect();
-    while bytes > Limits::PAGE_BYTES_MAX && entries.len() > 1 {
-        bytes -= wire::bytes_of(&entries.remove(0));
+    let mut spare = 0;
+    while bytes > Limits::PAGE_BYTES_MAX && entries.len() - spare > 1 {
+        bytes -= wire::bytes_of(&entries[spare]);
+        spare += 1;
     }
-    Ok(entries)
+    entries.drain(..spare);
+    Ok(Newest { entries, missing })
 }
 
 /// The entries with these ids, in order; what was trimmed is missing.

@@ -1,4 +1,15 @@
-//! What keeps running beside a log of Recount: mirrors.
+//! What keeps running beside a log of Recount.
+//!
+//! Today that is the [`Mirror`]: it keeps a copy of a stream on a server in segments on this machine's
+//! disk, so that history is as long as the disk, and queries find what they look for by index. A
+//! [`MirroredLog`] puts it in front of the server's log: what the server can answer by itself it
+//! answers, the rest comes from the mirror, which by then holds everything that was published before.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+mod mirror;
+mod mirrored;
+
+pub use mirror::{Incident, IncidentKind, Mirror, MirrorError, MirrorOptions, Progress, Role};
+pub use mirrored::MirroredLog;

@@ -3,7 +3,8 @@
 //! [`Config`] is the one struct that all code reads. [`SETTINGS`] describes each of its fields once;
 //! the parser of `recount.toml`, the variables, `recount config` and the documentation are made of
 //! these descriptions, so that they cannot drift apart. [`Sources`] settles which source wins:
-//! flags over variables over the file over defaults.
+//! flags over variables over the file over what other programs' variables say (`REDIS_URL`,
+//! `REDIS_PASSWORD`) over defaults.
 //!
 //! Nothing here reads the environment or a file; whoever does hands in what was read.
 //!
@@ -27,20 +28,24 @@ mod error;
 mod excerpt;
 mod file;
 mod given;
+mod redis;
 mod setting;
 mod settings;
 mod sources;
 mod units;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use recount_core::Limits;
 use recount_core::Retention;
 use recount_disk::SyncMode;
+use recount_redis::RedisOptions;
 
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::excerpt::Excerpt;
 pub use self::file::{ConfigFile, FILE_BYTES_MAX};
+pub use self::redis::{RedisConfig, Secret};
 pub use self::setting::{Setting, Value};
 pub use self::settings::{SETTINGS, example};
 pub use self::sources::{Origin, Resolved, Sources};
@@ -60,15 +65,31 @@ pub struct Config {
     pub batch_size: usize,
     /// How long `recount tail` waits for the next event before it ends. Default: for ever.
     pub block_timeout: Option<Duration>,
-    /// How long an event id is remembered, so that publishing it again adds nothing.
-    /// Default: 24 hours.
-    pub idempotency_window: Duration,
+    /// How long an event id is remembered, so that publishing it again adds nothing. Default: as
+    /// [`Config::idempotency_window`] says.
+    pub idempotency_window: Option<Duration>,
     /// How long to wait for another process that writes the log. Default: 5 s.
     pub lock_wait: Duration,
+    /// Where copies of streams on servers are kept, which queries read. Default: nowhere; queries then
+    /// look through the server.
+    pub mirror: Option<PathBuf>,
     /// What the log keeps. Default: everything.
     pub retention: Retention,
     /// What an append may hold at most.
     pub limits: Limits,
+    /// What is set of logs on a server.
+    pub redis: RedisConfig,
+}
+
+impl Config {
+    /// How long an event id is remembered: what is set, else 24 hours on disk and 10 minutes on a server,
+    /// which remembers in memory.
+    pub fn idempotency_window(&self) -> Duration {
+        self.idempotency_window.unwrap_or(match self.url {
+            LogUrl::Disk(_) => Duration::from_hours(24),
+            LogUrl::Redis(_) => RedisOptions::default().idempotency_window,
+        })
+    }
 }
 
 impl Default for Config {
@@ -79,10 +100,12 @@ impl Default for Config {
             fsync: SyncMode::default(),
             batch_size: 4_096,
             block_timeout: None,
-            idempotency_window: Duration::from_hours(24),
+            idempotency_window: None,
             lock_wait: Duration::from_secs(5),
+            mirror: None,
             retention: Retention::default(),
             limits: Limits::default(),
+            redis: RedisConfig::default(),
         }
     }
 }

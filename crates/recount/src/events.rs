@@ -1,12 +1,21 @@
 //! Walking an answer that may be larger than memory.
 
+mod walk;
+
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::vec;
 
-use recount_core::{EntryId, EventLog, Partition, Query, ReadError, ReadRange, Recorded};
+use recount_core::{Cursor, Direction, EventLog, Partition, Query, ReadError, Recorded};
+
+use walk::Walk;
+pub(crate) use walk::first_retained;
 
 /// The entries a query finds, fetched page by page.
+///
+/// Those of several partitions are merged by entry id, which is an order for people: the one that binds
+/// is that within a partition, and so within a session.
 ///
 /// Never with a hole: where a trim overtakes the walk, it ends with [`ReadError::Trimmed`].
 ///
@@ -31,25 +40,59 @@ use recount_core::{EntryId, EventLog, Partition, Query, ReadError, ReadRange, Re
 /// ```
 #[must_use]
 pub struct Events {
-    log: Arc<dyn EventLog>,
-    /// What is left to be fetched; none after the last page.
-    query: Option<Query>,
-    /// Where the last page said that the next one begins; none before the first.
-    continues: Option<EntryId>,
+    lanes: Vec<Lane>,
+    direction: Direction,
     page: vec::IntoIter<Recorded>,
     /// How many entries may still be fetched.
     remaining: usize,
 }
 
+/// One partition's part.
+struct Lane {
+    walk: Walk,
+    /// Fetched and not yet merged.
+    page: VecDeque<Recorded>,
+    /// Whether the page is the last one.
+    ended: bool,
+}
+
+impl Lane {
+    /// Sees to it that there is an entry, unless none is left.
+    async fn fill(&mut self, entries: usize) -> Result<(), ReadError> {
+        while self.page.is_empty() && !self.ended {
+            match self.walk.fetch(entries).await? {
+                Some(page) => self.page = page.into(),
+                None => self.ended = true,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Events {
     /// Entries fetched at a time at most: enough to make a page cheap, few enough to start soon.
     const PAGE_ENTRIES: usize = 1_000;
+    /// The same where many partitions share that room.
+    const PAGE_ENTRIES_SHARED: usize = 64;
 
-    pub(crate) fn new(log: Arc<dyn EventLog>, query: Query) -> Self {
+    /// What `query` finds in each of `partitions`.
+    pub(crate) fn new(
+        log: &Arc<dyn EventLog>,
+        query: &Query,
+        partitions: impl Iterator<Item = Partition>,
+    ) -> Self {
+        let lane = |partition| {
+            let mut query = query.clone();
+            query.range.partition = partition;
+            Lane {
+                walk: Walk::new(Arc::clone(log), query),
+                page: VecDeque::new(),
+                ended: false,
+            }
+        };
         Self {
-            log,
-            query: Some(query),
-            continues: None,
+            lanes: partitions.map(lane).collect(),
+            direction: query.range.direction,
             page: Vec::new().into_iter(),
             remaining: usize::MAX,
         }
@@ -58,6 +101,16 @@ impl Events {
     /// At most `entries` in all.
     pub fn limit(mut self, entries: usize) -> Self {
         self.remaining = entries;
+        self
+    }
+
+    /// Nothing that lies after `cursor` in its partition; in a partition that the cursor does not name,
+    /// nothing at all. With [`EventLog::tail`], what is recorded meanwhile is left out, else a walk beside
+    /// a busy writer would never end.
+    pub fn up_to(mut self, cursor: &Cursor) -> Self {
+        for lane in &mut self.lanes {
+            lane.walk.up_to(cursor);
+        }
         self
     }
 
@@ -81,12 +134,7 @@ impl Events {
         if !at_hand.is_empty() {
             return Ok(Some(at_hand));
         }
-        while let Some(page) = self.fetch().await? {
-            if !page.is_empty() {
-                return Ok(Some(page));
-            }
-        }
-        Ok(None)
+        self.fetch().await
     }
 
     /// How many entries are fetched and not yet handed out.
@@ -103,67 +151,58 @@ impl Events {
         Ok(all)
     }
 
-    /// A page from the log, perhaps empty; none where nothing is left. State changes only after
-    /// the last await, so that a caller may drop the future and call again.
+    /// A page from the log; none where nothing is left. What was fetched is kept at once, so that a
+    /// caller may drop the future and call again.
     async fn fetch(&mut self) -> Result<Option<Vec<Recorded>>, ReadError> {
-        let Some(query) = self.query.as_mut().filter(|_| self.remaining > 0) else {
+        if self.remaining == 0 {
             return Ok(None);
+        }
+        let shared = Self::PAGE_ENTRIES / self.lanes.len().max(1);
+        let entries = shared.max(Self::PAGE_ENTRIES_SHARED).min(self.remaining);
+        for lane in &mut self.lanes {
+            lane.fill(entries).await?;
+        }
+        self.lanes
+            .retain(|lane| !(lane.ended && lane.page.is_empty()));
+        let mut page: Vec<_> = match &mut self.lanes[..] {
+            [] => return Ok(None),
+            // Nothing to be merged with.
+            [lane] => std::mem::take(&mut lane.page).into(),
+            _ => self.merged(),
         };
-        let mut page = query.clone();
-        page.range.limit = page
-            .range
-            .limit
-            .clamp(1, Self::PAGE_ENTRIES)
-            .min(self.remaining);
-        let partition = page.range.partition;
-        let page = self.log.query(&page).await?;
-        if let Some(from) = self.continues {
-            let begins = page.entries.first().map(|first| first.position.entry_id);
-            if begins != Some(from) {
-                check_retained(&*self.log, partition, from).await?;
+        page.truncate(self.remaining);
+        self.remaining -= page.len();
+        Ok(Some(page))
+    }
+
+    /// What is known to come next: up to where a lane has to be fetched again.
+    fn merged(&mut self) -> Vec<Recorded> {
+        let mut merged = Vec::new();
+        loop {
+            let mut next = None;
+            for (at, lane) in self.lanes.iter().enumerate() {
+                // A lane without a head may yet have the next entry.
+                let Some(head) = lane.page.front() else {
+                    return merged;
+                };
+                let key = (head.position.entry_id, head.position.partition);
+                let sooner = next.is_none_or(|(first, _)| match self.direction {
+                    Direction::Forward => key < first,
+                    Direction::Backward => key > first,
+                });
+                if sooner {
+                    next = Some((key, at));
+                }
             }
+            merged.extend(next.and_then(|(_, at)| self.lanes[at].page.pop_front()));
         }
-        self.remaining = self.remaining.saturating_sub(page.entries.len());
-        self.continues = page.next;
-        match page.next {
-            Some(next) => query.range = query.range.clone().continued(next),
-            None => self.query = None,
-        }
-        Ok(Some(page.entries))
     }
-}
-
-/// Fails if entries from `from` on were trimmed. A page says where to go on, which need not be an
-/// entry: that a page does not begin there proves nothing, the first retained entry does.
-async fn check_retained(
-    log: &dyn EventLog,
-    partition: Partition,
-    from: EntryId,
-) -> Result<(), ReadError> {
-    let first = first_retained(log, partition).await?;
-    if first.is_none_or(|first| first > from) {
-        return Err(ReadError::Trimmed { from, first });
-    }
-    Ok(())
-}
-
-/// The first entry that is left; none where none is.
-pub(crate) async fn first_retained(
-    log: &dyn EventLog,
-    partition: Partition,
-) -> Result<Option<EntryId>, ReadError> {
-    let range = ReadRange {
-        partition,
-        ..ReadRange::all().limit(1)
-    };
-    let page = log.read(&range).await?;
-    Ok(page.entries.first().map(|first| first.position.entry_id))
 }
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events")
-            .field("query", &self.query)
+            .field("partitions", &self.lanes.len())
             .field("at_hand", &self.page.len())
             .finish_non_exhaustive()
     }

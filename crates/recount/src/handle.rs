@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use recount_core::{
-    AppendError, Batch, Event, EventLog, LogInfo, Outcome, Query, ReadError, Receipt, StartFrom,
-    TrimError, TrimReport, TrimRequest, UpcastLog, Upcasters,
+    AppendError, Batch, Event, EventLog, LogInfo, Outcome, Partition, Query, ReadError, Receipt,
+    StartFrom, TrimError, TrimReport, TrimRequest, UpcastLog, Upcasters,
 };
 
 use crate::{Builder, Events, OpenError, Session, Tail};
@@ -91,10 +91,22 @@ impl Recount {
         self.log.append(batch).await
     }
 
-    /// What `query` finds, however much that is. The query's limit is the size of the pages that
-    /// are fetched at a time; [`Events::limit`] bounds the whole.
+    /// What `query` finds, however much that is, in all partitions: the one that its range names does
+    /// not count. Events of one session are looked for where that session's are. The query's limit is the
+    /// size of the pages that are fetched at a time; [`Events::limit`] bounds the whole.
     pub fn events(&self, query: Query) -> Events {
-        Events::new(self.log.clone(), query)
+        match &query.filter.session_id {
+            Some(session_id) => {
+                let partition = self.log.partition_of(session_id);
+                self.events_of(partition, query)
+            }
+            None => Events::new(&self.log, &query, 0..self.log.partitions()),
+        }
+    }
+
+    /// What `query` finds in one partition.
+    pub fn events_of(&self, partition: Partition, query: Query) -> Events {
+        Events::new(&self.log, &query, std::iter::once(partition))
     }
 
     /// One session's part of the log.

@@ -66,6 +66,7 @@ pub use open::{Builder, DEFAULT_STREAM, OpenError};
 #[doc(inline)]
 pub use recount_core::*;
 pub use recount_disk::SyncMode;
+pub use recount_redis::{InvalidRedisUrl, RedisUrl, WaitAof};
 pub use replay::{InvalidPace, Pace, Replay, ReplayError};
 pub use session::{MESSAGES_MAX, OpenCall, Session, SessionState, SessionStatus, StateMessage};
 pub use tail::{Skipped, Tail};

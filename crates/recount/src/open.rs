@@ -1,11 +1,14 @@
 //! Opening a log.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use recount_core::{Limits, Retention, Upcasters};
 use recount_disk::{DiskLog, DiskOptions, SyncMode};
+use recount_redis::{RedisLog, RedisOptions, RedisUrl};
 
+use crate::config::RedisConfig;
 use crate::{Config, InvalidUrl, LogUrl, Recount};
 
 /// The stream that is opened unless another one is named.
@@ -33,18 +36,18 @@ pub const DEFAULT_STREAM: &str = "memory:events";
 #[derive(Clone)]
 #[must_use]
 pub struct Builder {
-    url: Result<LogUrl, InvalidUrl>,
     config: Config,
+    /// What is wrong with the URL that was given last.
+    invalid_url: Option<InvalidUrl>,
     read_only: bool,
     upcasters: Upcasters,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        let config = Config::default();
         Self {
-            url: Ok(config.url.clone()),
-            config,
+            config: Config::default(),
+            invalid_url: None,
             read_only: false,
             upcasters: Upcasters::default(),
         }
@@ -52,14 +55,20 @@ impl Builder {
 
     /// All settings at once, in place of what was given so far.
     pub fn config(mut self, config: Config) -> Self {
-        self.url = Ok(config.url.clone());
         self.config = config;
+        self.invalid_url = None;
         self
     }
 
-    /// The engine and the place; `disk:recount-data` unless given.
+    /// The engine and the place; `disk:recount-data` unless given. See [`LogUrl`].
     pub fn url(mut self, url: impl AsRef<str>) -> Self {
-        self.url = url.as_ref().parse();
+        match url.as_ref().parse() {
+            Ok(url) => {
+                self.config.url = url;
+                self.invalid_url = None;
+            }
+            Err(invalid) => self.invalid_url = Some(invalid),
+        }
         self
     }
 
@@ -93,15 +102,29 @@ impl Builder {
         self
     }
 
-    /// How long an event id is remembered; 24 hours unless given.
+    /// How long an event id is remembered; 24 hours on disk and 10 minutes on a server unless given. Zero,
+    /// on a server only: not at all, and sessions have neither index nor revisions there.
     pub fn idempotency_window(mut self, window: Duration) -> Self {
-        self.config.idempotency_window = window;
+        self.config.idempotency_window = Some(window);
         self
     }
 
     /// How long to wait for another process that has the log open for writing; 5 s unless given.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.config.lock_wait = wait;
+        self
+    }
+
+    /// What is set of logs on a server.
+    pub fn redis(mut self, redis: RedisConfig) -> Self {
+        self.config.redis = redis;
+        self
+    }
+
+    /// Where a copy of a stream on a server is kept, which queries then read; it is begun by the first
+    /// query that needs it. Without one, queries look through the server.
+    pub fn mirror(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.config.mirror = Some(folder.into());
         self
     }
 
@@ -112,14 +135,20 @@ impl Builder {
         self
     }
 
-    /// Opens the log. For writing, directory and stream are created where they are missing.
+    /// Opens the log. For writing, what is missing is created.
     pub async fn open(self) -> Result<Recount, OpenError> {
-        let LogUrl::Disk(dir) = self.url?;
+        match self.place()? {
+            LogUrl::Disk(dir) => self.open_disk(dir).await,
+            LogUrl::Redis(url) => self.open_redis(url).await,
+        }
+    }
+
+    async fn open_disk(self, dir: PathBuf) -> Result<Recount, OpenError> {
         let stream = &self.config.stream;
         let options = DiskOptions {
             sync: self.config.fsync,
             limits: self.config.limits,
-            idempotency_window: self.config.idempotency_window,
+            idempotency_window: self.config.idempotency_window(),
             retention: self.config.retention,
             lock_wait: self.config.lock_wait,
             ..DiskOptions::default()
@@ -131,6 +160,57 @@ impl Builder {
         };
         let recovery = log.recovery().map(ToString::to_string);
         Ok(Recount::opened(Arc::new(log), self.upcasters, recovery))
+    }
+
+    async fn open_redis(self, url: RedisUrl) -> Result<Recount, OpenError> {
+        let url = self.logged_in(url);
+        let stream = &self.config.stream;
+        let options = self.redis_options();
+        let log = if self.read_only {
+            RedisLog::open_read_only(&url, stream, options).await?
+        } else {
+            RedisLog::open(&url, stream, options).await?
+        };
+        Ok(Recount::opened(Arc::new(log), self.upcasters, None))
+    }
+
+    /// The names of the streams there, sorted.
+    pub async fn streams(&self) -> Result<Vec<String>, OpenError> {
+        match self.place()? {
+            LogUrl::Disk(dir) => Ok(recount_disk::streams(&dir)?),
+            LogUrl::Redis(url) => {
+                let url = self.logged_in(url);
+                Ok(recount_redis::streams(&url, &self.redis_options()).await?)
+            }
+        }
+    }
+
+    fn place(&self) -> Result<LogUrl, OpenError> {
+        match &self.invalid_url {
+            Some(invalid) => Err(invalid.clone().into()),
+            None => Ok(self.config.url.clone()),
+        }
+    }
+
+    fn logged_in(&self, url: RedisUrl) -> RedisUrl {
+        let password = self.config.redis.password.as_ref();
+        url.with_password(password.map(|password| password.reveal().to_owned()))
+    }
+
+    fn redis_options(&self) -> RedisOptions {
+        let redis = &self.config.redis;
+        RedisOptions {
+            limits: self.config.limits,
+            idempotency_window: self.config.idempotency_window(),
+            idempotency_ids_max: redis.idempotency_ids_max,
+            retention: self.config.retention,
+            wait_replicas: redis.wait_replicas,
+            wait_aof: redis.wait_aof,
+            wait_timeout: redis.wait_timeout,
+            partitions: redis.partitions,
+            deadline: redis.timeout,
+            ..RedisOptions::default()
+        }
     }
 }
 
@@ -144,13 +224,7 @@ pub enum OpenError {
     /// The disk engine refused.
     #[error(transparent)]
     Disk(#[from] recount_disk::OpenError),
-}
-
-impl LogUrl {
-    /// The names of the streams there, sorted.
-    pub fn streams(&self) -> Result<Vec<String>, OpenError> {
-        match self {
-            Self::Disk(dir) => Ok(recount_disk::streams(dir)?),
-        }
-    }
+    /// The server refused, or could not be reached.
+    #[error(transparent)]
+    Redis(#[from] recount_redis::OpenError),
 }

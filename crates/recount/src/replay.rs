@@ -51,11 +51,10 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub(crate) async fn start(recount: &Recount, mut query: Query) -> Result<Self, ReadError> {
-        let last = recount.log().tail().await?.get(query.range.partition);
-        query.range.ids = query.range.ids.up_to(last);
+    pub(crate) async fn start(recount: &Recount, query: Query) -> Result<Self, ReadError> {
+        let end = recount.log().tail().await?;
         Ok(Self {
-            events: recount.events(query),
+            events: recount.events(query).up_to(&end),
             schedule: Schedule::new(Pace::Original, None),
             began: None,
             waiting: None,

@@ -2,7 +2,7 @@
 
 mod state;
 
-use recount_core::{Fold as _, Query, ReadError};
+use recount_core::{Fold as _, Query, ReadError, SessionPage, SessionRead};
 
 use crate::{Events, Recount};
 pub use state::{MESSAGES_MAX, OpenCall, SessionState, SessionStatus, StateMessage};
@@ -27,6 +27,14 @@ impl Session {
     /// Everything recorded of it, in order.
     pub fn events(&self) -> Events {
         self.recount.events(Query::session(&self.id))
+    }
+
+    /// The newest `last` events, in order, and whether they and what is kept before them are the whole
+    /// session: see [`SessionPage::is_complete`]. The cost is that of the events asked for, or of the
+    /// session, never that of the log.
+    pub async fn recent(&self, last: usize) -> Result<SessionPage, ReadError> {
+        let read = SessionRead::last(&self.id, last);
+        self.recount.log().session(&read).await
     }
 
     /// What it came to: its events, folded.

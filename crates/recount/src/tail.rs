@@ -1,13 +1,13 @@
 //! Following a log.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use recount_core::{
-    Cursor, Direction, EntryId, EventLog, Filter, IdRange, Position, Query, ReadError, ReadRange,
-    Recorded, StartFrom,
+    Cursor, Direction, EntryId, EventLog, Filter, IdRange, Partition, Position, Query, ReadError,
+    ReadRange, Recorded, StartFrom,
 };
 
 use crate::events::first_retained;
@@ -33,18 +33,31 @@ pub struct Tail {
     filter: Filter,
     /// How far the log was searched.
     searched: Cursor,
+    /// Up to where it is searched before its end is asked for again.
+    round: Round,
     /// The ids after which it was asked to begin. What is trimmed there was not missed.
     asked: Cursor,
-    /// Where the last page said that the next one begins.
-    continues: Option<Position>,
-    skipped: Option<Skipped>,
-    /// Found and not yet handed out.
-    found: VecDeque<Recorded>,
+    /// Where the last page of a partition said that the next one begins.
+    continues: BTreeMap<Partition, EntryId>,
+    skipped: BTreeMap<Partition, Skipped>,
+    /// Found and not yet handed out, of each partition.
+    found: BTreeMap<Partition, VecDeque<Recorded>>,
 }
 
-/// A part of a log that was trimmed before a tail came to it: whatever was recorded there is gone.
+/// A part of the log that is searched in all partitions, so that what is found can be handed out by
+/// entry id and no partition holds up another.
+#[derive(Default)]
+struct Round {
+    end: Cursor,
+    /// Whether it began right after waiting: the tail was not behind then.
+    waited: bool,
+}
+
+/// A part of a partition that was trimmed before a tail came to it: whatever was recorded there is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skipped {
+    /// The partition.
+    pub partition: Partition,
     /// How far the tail had come.
     pub after: EntryId,
     /// Where it went on.
@@ -54,6 +67,8 @@ pub struct Skipped {
 impl Tail {
     /// Entries fetched at a time at most.
     const PAGE_ENTRIES: usize = 1_000;
+    /// The same where many partitions share that room.
+    const PAGE_ENTRIES_SHARED: usize = 64;
 
     pub(crate) async fn start(log: Arc<dyn EventLog>, from: StartFrom) -> Result<Self, ReadError> {
         let end = log.tail().await?;
@@ -71,100 +86,146 @@ impl Tail {
             log,
             filter: Filter::default(),
             searched,
+            round: Round::default(),
             asked,
-            continues: None,
-            skipped: None,
-            found: VecDeque::new(),
+            continues: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            found: BTreeMap::new(),
         })
     }
 
     /// Only what passes `filter`, from here on.
     pub fn filter(mut self, filter: Filter) -> Self {
-        self.found.retain(|recorded| filter.passes(recorded));
+        for found in self.found.values_mut() {
+            found.retain(|recorded| filter.passes(recorded));
+        }
         self.filter = filter;
         self
     }
 
-    /// The next entry, waiting for it as long as it takes.
+    /// The next entry, waiting for it as long as it takes. Those that are there already come in the order
+    /// of their entry ids, over all partitions.
     ///
     /// Dropping the future loses nothing: the next call goes on where this one was.
     pub async fn next(&mut self) -> Result<Recorded, ReadError> {
         let mut waited = false;
         loop {
-            if let Some(recorded) = self.found.pop_front() {
+            if let Some(last) = self.to_be_searched() {
+                self.search(last).await?;
+            } else if let Some(recorded) = self.take_found() {
                 return Ok(recorded);
+            } else {
+                let end = self.log.tail().await?;
+                let news = end.iter().any(|last| self.is_ahead(last));
+                if news {
+                    self.round = Round { end, waited };
+                } else {
+                    self.log.wait(&self.searched).await?;
+                }
+                waited = !news;
             }
-            let searched = self.search(waited).await?;
-            if !searched {
-                self.log.wait(&self.searched).await?;
-            }
-            waited = !searched;
         }
     }
 
     /// What was trimmed before the tail came to it, since this was asked last: it lies before the
-    /// entry that [`Tail::next`] gave last, or before the next one.
+    /// entry that [`Tail::next`] gave last, or before the next one. One partition at a time.
     pub fn skipped(&mut self) -> Option<Skipped> {
-        self.skipped.take()
+        self.skipped.pop_first().map(|(_, skipped)| skipped)
     }
 
-    /// Looks at one more page. False where everything that exists was looked at. State changes only
-    /// after the last await.
-    async fn search(&mut self, waited: bool) -> Result<bool, ReadError> {
-        // The end is asked for first and the search kept below it: the cursor then moves on also
-        // where nothing passes the filter, else the wait would return at once for what was
-        // searched already.
-        let end = self.log.tail().await?;
-        let Some(last) = end
-            .iter()
-            .find(|last| last.entry_id > self.searched.get(last.partition))
-        else {
-            return Ok(false);
+    fn is_ahead(&self, last: Position) -> bool {
+        last.entry_id > self.searched.get(last.partition)
+    }
+
+    /// The end of a partition that is to be searched before anything can be handed out: it might have what
+    /// comes first.
+    fn to_be_searched(&self) -> Option<Position> {
+        let nothing = |last: &Position| {
+            let found = self.found.get(&last.partition);
+            found.is_none_or(VecDeque::is_empty)
         };
+        let mut ends = self.round.end.iter();
+        ends.find(|last| self.is_ahead(*last) && nothing(last))
+    }
+
+    fn take_found(&mut self) -> Option<Recorded> {
+        let heads = self.found.values_mut().filter(|found| !found.is_empty());
+        let first = heads.min_by_key(|found| found.front().map(|head| head.position.entry_id));
+        first.and_then(VecDeque::pop_front)
+    }
+
+    /// Looks at one more page of the partition that ends with `last`. State changes only after the last
+    /// await.
+    async fn search(&mut self, last: Position) -> Result<(), ReadError> {
+        // The search is kept below an end that was asked for first: the cursor then moves on also where
+        // nothing passes the filter, else the wait would return at once for what was searched already.
+        let partition = last.partition;
         let query = Query {
             range: ReadRange {
-                partition: last.partition,
+                partition,
                 ids: IdRange {
-                    start: Bound::Excluded(self.searched.get(last.partition)),
+                    start: Bound::Excluded(self.searched.get(partition)),
                     end: Bound::Included(last.entry_id),
                 },
                 direction: Direction::Forward,
-                limit: Self::PAGE_ENTRIES,
+                limit: (Self::PAGE_ENTRIES / self.log.partitions().max(1) as usize)
+                    .max(Self::PAGE_ENTRIES_SHARED),
             },
             filter: self.filter.clone(),
         };
         let page = self.log.query(&query).await?;
-        let begins = page.entries.first().map(|first| first.position);
+        let begins = page.entries.first().map(|first| first.position.entry_id);
         // Whoever comes right from waiting is not behind. Its place may well be trimmed by then, with
         // nothing missed.
-        let in_time = waited || (begins.is_some() && begins == self.continues);
+        let in_time = match self.continues.get(&partition) {
+            Some(next) => begins == Some(*next),
+            None => self.round.waited,
+        };
         if !in_time {
             self.notice_trim(last).await?;
         }
-        self.continues = page.next.map(|entry_id| Position { entry_id, ..last });
-        self.found.extend(page.entries);
-        self.searched.advance(match page.next {
-            Some(next) => Position {
-                entry_id: next.previous().unwrap_or(EntryId::MIN),
-                ..last
-            },
-            None => last,
+        let reached = match page.next {
+            Some(next) => {
+                self.continues.insert(partition, next);
+                next.previous().unwrap_or(EntryId::MIN)
+            }
+            None => {
+                self.continues.remove(&partition);
+                last.entry_id
+            }
+        };
+        self.found
+            .entry(partition)
+            .or_default()
+            .extend(page.entries);
+        self.searched.advance(Position {
+            partition,
+            entry_id: reached,
         });
-        Ok(true)
+        Ok(())
     }
 
     /// Takes down what of the part up to `last` was trimmed before it was looked at.
     async fn notice_trim(&mut self, last: Position) -> Result<(), ReadError> {
-        let after = self.searched.get(last.partition);
-        if after == self.asked.get(last.partition) {
+        let partition = last.partition;
+        let after = self.searched.get(partition);
+        if after == self.asked.get(partition) {
             return Ok(());
         }
-        let first = first_retained(&*self.log, last.partition).await?;
+        let first = first_retained(&*self.log, partition).await?;
         let end = last.entry_id.next().unwrap_or(EntryId::MAX);
         let before = first.map_or(end, |first| first.min(end));
         if before > after {
-            let after = self.skipped.map_or(after, |earlier| earlier.after);
-            self.skipped = Some(Skipped { after, before });
+            let earlier = self.skipped.get(&partition);
+            let after = earlier.map_or(after, |earlier| earlier.after);
+            self.skipped.insert(
+                partition,
+                Skipped {
+                    partition,
+                    after,
+                    before,
+                },
+            );
         }
         Ok(())
     }
@@ -175,7 +236,6 @@ impl fmt::Debug for Tail {
         f.debug_struct("Tail")
             .field("filter", &self.filter)
             .field("searched", &self.searched)
-            .field("found", &self.found.len())
             .finish_non_exhaustive()
     }
 }

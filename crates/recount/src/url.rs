@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use recount_redis::{InvalidRedisUrl, RedisUrl};
+
 /// Which engine keeps the log, and where.
 ///
 /// ```
@@ -19,12 +21,16 @@ use std::str::FromStr;
 pub enum LogUrl {
     /// `disk:PATH`: the embedded engine, in a directory of this machine.
     Disk(PathBuf),
+    /// `redis://`, `rediss://`, `redis-sentinel://`, `redis-cluster://`: a server. Shown without user and
+    /// password.
+    Redis(RedisUrl),
 }
 
 impl fmt::Display for LogUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disk(path) => write!(f, "disk:{}", path.display()),
+            Self::Redis(url) => url.fmt(f),
         }
     }
 }
@@ -44,9 +50,7 @@ impl FromStr for LogUrl {
             }
             "disk" => Ok(Self::Disk(rest.into())),
             "redis" | "rediss" | "redis-sentinel" | "redis-cluster" | "valkey" | "valkeys" => {
-                Err(InvalidUrl::NoRedis {
-                    scheme: scheme.to_owned(),
-                })
+                text.parse().map(Self::Redis).map_err(InvalidUrl::Redis)
             }
             _ => Err(InvalidUrl::UnknownScheme),
         }
@@ -63,7 +67,7 @@ pub enum InvalidUrl {
     )]
     ControlCharacter,
     /// There is no colon in it.
-    #[error("the URL names no engine: write disk:PATH, such as disk:recount-data")]
+    #[error("the URL names no engine: write disk:PATH or redis://HOST, such as disk:recount-data")]
     NoScheme,
     /// `disk:` without a path.
     #[error("the URL disk: names no directory: write disk:PATH, such as disk:recount-data")]
@@ -73,16 +77,14 @@ pub enum InvalidUrl {
         "a disk URL has no host: write disk:PATH for a relative path, disk:/PATH for an absolute one"
     )]
     DiskHost,
-    /// It names a server.
-    #[error(
-        "{scheme}: URLs are not supported by this version, which has only the disk engine: write disk:PATH"
-    )]
-    NoRedis {
-        /// The URL's scheme.
-        scheme: String,
-    },
+    /// It is to name a server, and does not.
+    #[error(transparent)]
+    Redis(InvalidRedisUrl),
     /// Its scheme is none of ours.
-    #[error("the URL's scheme is unknown: write disk:PATH, such as disk:recount-data")]
+    #[error(
+        "the URL's scheme is unknown: write disk:PATH, redis://HOST, rediss://HOST, \
+         redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST"
+    )]
     UnknownScheme,
 }
 
@@ -109,18 +111,39 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_refused_and_no_password_repeated() {
+    fn servers_are_named_and_shown_without_secrets() {
+        for (text, shown) in [
+            ("redis://ada:hunter2@localhost", "redis://localhost:6379/0"),
+            ("rediss://:hunter2@h:1/2", "redis"),
+            (
+                "redis-cluster://x:hunter2@a,b:7001",
+                "redis-cluster://a:6379,b:7001",
+            ),
+            (
+                "redis-sentinel://x:hunter2@a/m",
+                "redis-sentinel://a:26379/m",
+            ),
+            ("valkey://h", "redis://h:6379/0"),
+        ] {
+            let url: LogUrl = text.parse().unwrap();
+            assert!(matches!(url, LogUrl::Redis(_)));
+            assert!(url.to_string().starts_with(shown), "{url}");
+            assert!(!format!("{url} {url:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused_and_no_password_repeated() {
         for text in [
-            "redis://ada:hunter2@localhost:6379",
-            "rediss://:hunter2@localhost",
-            "redis-cluster://hunter2@a,b",
+            "redis://ada:hunter2@localhost:port",
+            "redis://ada:hunter2@",
+            "redis-cluster://x:hunter2@a,b/no",
             "hunter2:hunter2@localhost",
             "hunter2@localhost",
             "disk://ada:hunter2@host/data",
         ] {
             let error = text.parse::<LogUrl>().unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
-            assert!(error.contains("disk:"), "{error}");
         }
     }
 }

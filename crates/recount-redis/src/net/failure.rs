@@ -92,6 +92,7 @@ impl Failure {
             "NOSCRIPT" => Remedy::Load,
             "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "UNBLOCKED" => Remedy::Rediscover,
             "TRYAGAIN" | "LOADING" | "BUSY" => Remedy::Wait,
+            "ERR" if message.starts_with("max number of clients") => Remedy::Wait,
             _ => Remedy::GiveUp,
         }
     }
@@ -121,7 +122,7 @@ impl Failure {
     /// The error of a call that was tried for all of `deadline`. A server that only redirects or excuses
     /// itself is as good as none; READONLY is an answer.
     pub(super) fn after(self, deadline: Duration) -> CallError {
-        let tried = format!("tried again for {deadline:?}");
+        let tried = format!("tried for {deadline:?}");
         match &self.problem {
             Problem::Lost(message) => CallError::Unavailable {
                 message: format!("{message}; {tried}"),

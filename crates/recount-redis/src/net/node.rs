@@ -76,7 +76,8 @@ impl Node {
 
     /// A connection that nobody shares.
     pub(super) async fn open(&self) -> Result<Link, Failure> {
-        self.opener.open(&self.at, &self.shown).await
+        // Boxed, for TLS makes it large and it is rare.
+        Box::pin(self.opener.open(&self.at, &self.shown)).await
     }
 
     /// Lets go of the shared connections: they close when the last request on them has ended.

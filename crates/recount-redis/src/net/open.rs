@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::failure::Failure;
+use super::failure::{Failure, Problem};
 use crate::url::Address;
 
 /// How connections to one kind of server are opened.
@@ -140,7 +140,8 @@ impl Opener {
             user, password, db, ..
         } = &self.login;
         let mut hello = Pipeline::new();
-        if user.is_some() || password.is_some() {
+        let logs_in = user.is_some() || password.is_some();
+        if logs_in {
             let auth = hello.cmd("AUTH");
             if let Some(user) = user {
                 auth.arg(user);
@@ -158,17 +159,18 @@ impl Opener {
                 format!("the connection broke at login: {said}; {}", ping(address)),
             )
         })?;
-        for answer in &answers {
+        for (index, answer) in answers.iter().enumerate() {
             if let Value::ServerError(error) = answer {
-                self.check_login(Failure::answered(shown, error))?;
+                let failure = Failure::answered(shown, error);
+                self.check_login(failure, logs_in && index == 0)?;
             }
         }
         Ok(())
     }
 
-    /// Whether what a login command answered stands in the way.
-    fn check_login(&self, failure: Failure) -> Result<(), Failure> {
-        let super::failure::Problem::Server { code, message } = &failure.problem else {
+    /// Whether what a command at login, perhaps AUTH, was answered stands in the way.
+    fn check_login(&self, failure: Failure, of_auth: bool) -> Result<(), Failure> {
+        let Problem::Server { code, message } = &failure.problem else {
             return Err(failure);
         };
         let source = self.login.source;
@@ -181,8 +183,13 @@ impl Opener {
                     "the user or the password is wrong, or the user is off: they come from {source}"
                 )
             }
-            "ERR" if message.contains("AUTH") => {
+            "ERR" if of_auth && message.contains("without any password") => {
                 format!("it knows no password for the user: they come from {source}")
+            }
+            _ if of_auth => {
+                // The server may repeat what it was sent, so its words are left out.
+                let message = format!("AUTH is refused; user and password come from {source}");
+                return Err(Failure::server(&failure.address, code, message));
             }
             _ => return Err(failure),
         };

@@ -62,6 +62,7 @@ struct Tries<'a> {
     repeat: Repeat,
     has_script: bool,
     began: Instant,
+    is_first: bool,
     backoff: Backoff,
     at_once: u32,
     /// Where a redirection leads.
@@ -77,6 +78,7 @@ impl<'a> Tries<'a> {
             repeat,
             has_script,
             began: Instant::now(),
+            is_first: true,
             backoff: Backoff::default(),
             at_once: 0,
             redirected: None,
@@ -91,9 +93,14 @@ impl<'a> Tries<'a> {
             .saturating_sub(self.began.elapsed())
     }
 
-    /// How long the next attempt may take.
+    /// How long the next attempt may take. Where another server may take over from a silent one, the first
+    /// attempt leaves time for a second.
     fn limit(&self) -> Duration {
-        self.left().max(LAST_ATTEMPT)
+        let left = self.left();
+        let leave =
+            self.is_first && self.repeat == Repeat::Always && self.net.topology.can_fail_over();
+        let limit = if leave { left / 2 } else { left };
+        limit.max(LAST_ATTEMPT)
     }
 
     /// Whom to ask now. Waits while the slot has no master.
@@ -113,6 +120,7 @@ impl<'a> Tries<'a> {
 
     /// Prepares the next attempt, or says why there is none.
     async fn failed(&mut self, node: &Arc<Node>, failure: Failure) -> Result<(), CallError> {
+        self.is_first = false;
         let remedy = failure.remedy(node.at());
         if remedy == Remedy::GiveUp || (remedy == Remedy::Load && !self.has_script) {
             return Err(failure.into_error());

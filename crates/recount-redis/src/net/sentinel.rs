@@ -87,7 +87,7 @@ impl Sentinel {
 
     async fn find_through(&self, sentinel: &Address) -> Result<Arc<Node>, Failure> {
         let shown = self.url.shown(sentinel);
-        let link = self.asker.open(sentinel, &shown).await?;
+        let link = Box::pin(self.asker.open(sentinel, &shown)).await?;
         let mut question = cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
         let answer = link

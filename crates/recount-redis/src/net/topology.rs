@@ -86,6 +86,11 @@ impl Topology {
         }
     }
 
+    /// Whether a master may be replaced by another server.
+    pub(super) fn can_fail_over(&self) -> bool {
+        !matches!(self, Self::Single(_))
+    }
+
     /// The slot's master as people write it, or the whole URL while it has none.
     pub(super) fn address(&self, slot: Slot) -> String {
         match self.node(slot) {

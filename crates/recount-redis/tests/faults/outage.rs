@@ -1,7 +1,5 @@
 //! Servers that are down, come back, or are not ready.
 
-use std::net::TcpListener;
-
 use recount_core::{AppendError, EventLog, Outcome, ReadError, ReadRange};
 use recount_testbed::{Flavor, Server};
 
@@ -9,11 +7,10 @@ use crate::kit::{append, ids, impatient, open, patient, refused, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_at_the_start_is_named() {
-    // Nobody else gets a port that is bound; nobody accepts what is not listened to any more.
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("it is bound").port();
-    drop(listener);
-    let error = refused(&format!("redis://127.0.0.1:{port}"), impatient()).await;
+    let mut server = Server::start(Flavor::Redis70, &[]);
+    let port = server.port();
+    server.kill();
+    let error = refused(&server.url(), impatient()).await;
     assert!(error.contains(&format!("127.0.0.1:{port}")), "{error}");
     assert!(error.contains("running"), "{error}");
 }
@@ -32,7 +29,10 @@ async fn calls_fail_at_their_deadline_and_work_once_the_server_is_back() {
     server.kill();
 
     let error = append(&log, "b").await.expect_err("nobody is there");
-    assert!(matches!(error, AppendError::Unavailable { .. }), "{error:?}");
+    assert!(
+        matches!(error, AppendError::Unavailable { .. }),
+        "{error:?}"
+    );
     let place = format!("127.0.0.1:{}", server.port());
     assert!(error.to_string().contains(&place), "{error}");
     let error = log.read(&ReadRange::all()).await.expect_err("nobody");
@@ -84,7 +84,7 @@ async fn a_server_that_is_loading_is_waited_for() {
     // Each key takes long to load, until it is told otherwise.
     let slow = ["--key-load-delay", "20000", "--rdbcompression", "no"];
     let eager = ["--loading-process-events-interval-bytes", "1024"];
-    let mut server = Server::start(Flavor::Redis70, &[slow, eager_args(&eager)].concat());
+    let mut server = Server::start(Flavor::Redis70, &[&slow[..], &eager].concat());
     let log = open(&server.url(), patient()).await;
     append(&log, "a").await.expect("it is appended");
     let fill = "for i = 1, 2000 do redis.call('SET', 'k' .. i, string.rep('x', 2000)) end";
@@ -99,7 +99,10 @@ async fn a_server_that_is_loading_is_waited_for() {
     });
     let asked = || -> u64 {
         let errors = server.info("errorstat_LOADING").expect("it was asked");
-        errors.trim_start_matches("count=").parse().expect("a count")
+        errors
+            .trim_start_matches("count=")
+            .parse()
+            .expect("a count")
     };
     let before = asked();
     let waiting = tokio::spawn({
@@ -108,12 +111,9 @@ async fn a_server_that_is_loading_is_waited_for() {
     });
     wait_until("the log to be told", || (asked() > before).then_some(()));
     assert!(!waiting.is_finished());
-    server.command(&["CONFIG", "SET", "key-load-delay", "0"]).assert_fine();
+    server
+        .command(&["CONFIG", "SET", "key-load-delay", "0"])
+        .assert_fine();
     waiting.await.expect("it ends").expect("it is appended");
     assert_eq!(ids(&log).await, ["a", "b"]);
-}
-
-/// Arrays of different lengths do not concatenate.
-fn eager_args<'a, const N: usize>(args: &[&'a str; N]) -> [&'a str; 4] {
-    [args[0], args[1], "--maxmemory", "0"]
 }

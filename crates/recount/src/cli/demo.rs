@@ -26,8 +26,8 @@ const STREAM: &str = "demo:events";
 /// See a support agent's morning recorded, streamed, replayed and counted, in a few seconds
 ///
 /// Needs no server. The events go to the stream demo:events in a temporary directory, which is kept
-/// to be looked at, or to where --dir, --url and --stream say. RECOUNT_URL and RECOUNT_STREAM do
-/// not count here: a demo never lands in a log that is in use.
+/// to be looked at, to the server of REDIS_URL if that is set, or to where --dir, --url and --stream
+/// say. RECOUNT_URL and RECOUNT_STREAM do not count here: a demo never lands in a log that is in use.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -36,7 +36,8 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 
     // These two stand for the global flags of the same names, whose defaults are other ones.
-    /// Record there: disk:PATH [default: a new temporary directory]
+    /// Record there: disk:PATH, redis://HOST:PORT, ... [env: REDIS_URL] [default: a new temporary
+    /// directory]
     #[arg(long, value_name = "URL", help_heading = "Global options")]
     url: Option<String>,
 
@@ -59,7 +60,8 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   recount demo
-  recount demo --seed 7 --dir demo-data";
+  recount demo --seed 7 --dir demo-data
+  recount demo --url redis://localhost:6379";
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let settings = place(&args, settings)?;
@@ -89,6 +91,8 @@ fn place(args: &Args, settings: &Settings) -> Result<Settings> {
         (Some(dir), _) => LogUrl::Disk(dir.clone()),
         // The settings have it from the same flag.
         (None, Some(_)) => settings.url().clone(),
+        // They have it from REDIS_URL.
+        (None, None) if settings.on_server() => settings.url().clone(),
         (None, None) => {
             let dir = tempfile::Builder::new()
                 .prefix("recount-demo-")

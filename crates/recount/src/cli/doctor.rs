@@ -20,7 +20,8 @@ use super::settings::Settings;
 ///
 /// Reads everything and changes nothing: each record, the indexes and tables against the records, the
 /// numbering, the watermark, the lock. Works beside a process that writes, up to what that process
-/// answers for. Checks every stream of the directory, unless --stream names one.
+/// answers for. Checks every stream of the directory, unless --stream names one. A server checks its own
+/// files: recount info tells what is known of it.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -106,12 +107,19 @@ impl Patient {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let LogUrl::Disk(dir) = settings.url().clone() else {
-        return Err(Failure::usage("doctor looks at the files of a disk: URL"));
+        return Err(Failure::usage(format!(
+            "doctor checks the files of a disk: URL, and the log is {}: a server keeps its own",
+            settings.url()
+        ))
+        .hint(format!(
+            "{} tells what the server promises and warns of what endangers the log",
+            settings.command("info")
+        )));
     };
     let named = *settings.resolved().origin("stream") != Origin::Default;
     let only = named.then(|| settings.stream().to_owned());
     let options = DiskOptions {
-        idempotency_window: settings.config().idempotency_window,
+        idempotency_window: settings.config().idempotency_window(),
         lock_wait: settings.config().lock_wait,
         ..DiskOptions::default()
     };

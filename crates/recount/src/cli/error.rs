@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use recount::{AppendError, InvalidEvent, OpenError, ReadError, TrimError};
 use recount_disk::OpenError as DiskError;
+use recount_redis::OpenError as RedisError;
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
@@ -118,9 +119,13 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let message = error.to_string();
         match error {
-            OpenError::Url(_) | OpenError::Disk(DiskError::StreamName { .. }) => {
-                Self::usage(message)
-            }
+            OpenError::Url(_)
+            | OpenError::Disk(DiskError::StreamName { .. })
+            | OpenError::Redis(
+                RedisError::Name { .. }
+                | RedisError::Partitions { .. }
+                | RedisError::OtherPartitions { .. },
+            ) => Self::usage(message),
             OpenError::Disk(DiskError::Locked { .. }) => Self::Locked {
                 message,
                 hint: "tail, events, state, replay, info, export, doctor and trim --dry-run only \

@@ -1,6 +1,6 @@
 //! `recount events`
 
-use recount::{Events, Query, Recorded, Recount, json};
+use recount::{Events, Recorded, Recount, json};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::error::Result;
@@ -8,6 +8,7 @@ use super::line::Lines;
 use super::numbers::from_1;
 use super::output::{Output, one_line, pad};
 use super::select::SelectArgs;
+use super::session::{warn_if_partial, warn_of_missing};
 use super::settings::Settings;
 
 /// Show what is recorded, by session, user, type, entry id and time
@@ -57,6 +58,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     if args.raw {
         log = log.raw();
     }
+    let expected = expected(&log, &args).await?;
     let mut events = select(&log, args.select, args.reverse).await?;
     if let Some(limit) = args.limit {
         events = events.limit(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -85,10 +87,26 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         output.line(count)?;
     }
     output.flush()?;
+    warn_of_missing(expected.saturating_sub(count as u64));
     if count == 0 && !args.count {
         settings.note("no events");
     }
+    log.close().await?;
     Ok(())
+}
+
+/// How many events there must be at least, if that is known. Warns where a session is not all there.
+async fn expected(log: &Recount, args: &Args) -> Result<u64> {
+    let Some(session) = args.select.session() else {
+        return Ok(0);
+    };
+    let page = warn_if_partial(log, session).await?;
+    Ok(match page.retained_from {
+        Some(first) if args.select.is_whole_session() && args.limit.is_none() => {
+            (page.revision + 1).saturating_sub(first)
+        }
+        _ => 0,
+    })
 }
 
 /// An entry's id and its fields, one a line.
@@ -111,17 +129,13 @@ fn shown(bytes: &[u8]) -> String {
     }
 }
 
-/// What is selected of `log` as it is now.
+/// What is selected of `log` as it is now. What is recorded meanwhile is left out, else a command
+/// beside a busy writer would never end.
 pub(super) async fn select(log: &Recount, select: SelectArgs, reverse: bool) -> Result<Events> {
-    let mut query = now_and_before(log, select).await?;
+    let mut query = select.query();
     if reverse {
         query.range = query.range.backward();
     }
-    Ok(log.events(query))
-}
-
-/// The query for what is selected and recorded so far.
-pub(super) async fn now_and_before(log: &Recount, select: SelectArgs) -> Result<Query> {
-    let last = log.log().tail().await?.get(0);
-    Ok(select.query(last))
+    let now = log.log().tail().await?;
+    Ok(log.events(query).up_to(&now))
 }

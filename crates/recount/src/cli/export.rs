@@ -70,6 +70,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         count(written, "event"),
         format.words()
     ));
+    log.close().await?;
     Ok(())
 }
 

@@ -1,16 +1,19 @@
 //! `recount info`
 
-use recount::{EntryId, LogInfo, PartitionInfo, SyncMode, Timestamp};
+mod partitions;
+
+use recount::{EntryId, LogInfo, PartitionInfo, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::error::Result;
 use super::output::{Output, count, terminal_width, thousands, wrapped};
-use super::settings::Settings;
+use super::settings::{Settings, warn};
 
 /// Show what the log holds, and what publishing from here would promise
 ///
 /// The mode in which another process writes is not recorded anywhere: what is shown of durability is
-/// what the setting fsync would give a command that publishes from here.
+/// what the settings would give a command that publishes from here. On a server that follows from how it
+/// is set up, which is read from it; what endangers the log is told in warnings.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -27,20 +30,26 @@ Examples:
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let log = settings.open_read_only().await?;
     let info = log.info().await?;
-    let streams = settings.url().streams()?;
+    let streams = settings.streams().await?;
     let mut output = Output::new();
     if args.json {
-        output.line(format_args!(
-            "{:#}",
-            document(&info, &streams, settings.sync())
-        ))?;
+        let document = document(&info, streams.as_deref(), settings);
+        output.line(format_args!("{document:#}"))?;
     } else {
-        let rows = rows(&info, &streams);
+        let rows = rows(&info, streams.as_deref());
         for line in table(&rows, terminal_width()) {
             output.line(line)?;
         }
+        for line in partitions::table(&info) {
+            output.line(line)?;
+        }
     }
-    output.flush()
+    output.flush()?;
+    for warning in &info.warnings {
+        warn(warning);
+    }
+    log.close().await?;
+    Ok(())
 }
 
 /// Names on the left, facts on the right, broken where the terminal ends.
@@ -64,31 +73,34 @@ fn table(rows: &[(String, String)], terminal: Option<usize>) -> Vec<String> {
 const EXACT: &str = "max_length_exact";
 
 /// The facts by name, for people.
-fn rows(info: &LogInfo, streams: &[String]) -> Vec<(String, String)> {
+fn rows(info: &LogInfo, streams: Option<&[String]>) -> Vec<(String, String)> {
     let mut rows = vec![
         ("engine".to_owned(), info.engine.to_owned()),
         ("location".to_owned(), info.location.clone()),
         ("stream".to_owned(), info.stream.clone()),
-        ("streams there".to_owned(), streams.join(", ")),
-        ("entries".to_owned(), thousands(info.length())),
     ];
+    rows.extend(streams.map(|streams| ("streams there".to_owned(), streams.join(", "))));
+    rows.push(("entries".to_owned(), thousands(info.length())));
+    match &info.partitions[..] {
+        [partition] => {
+            rows.push(("ever added".to_owned(), thousands(partition.entries_added)));
+            if let Some(first) = partition.first {
+                rows.push(("first".to_owned(), id_and_time(first)));
+            }
+            if partition.last != EntryId::MIN {
+                rows.push(("last".to_owned(), id_and_time(partition.last)));
+            }
+        }
+        several => rows.push(("partitions".to_owned(), several.len().to_string())),
+    }
     for partition in &info.partitions {
-        let name = |name: &str| match info.partitions.len() {
-            1 => name.to_owned(),
-            _ => format!("{name}, partition {}", partition.partition),
-        };
-        rows.push((name("ever added"), thousands(partition.entries_added)));
-        if let Some(first) = partition.first {
-            rows.push((name("first"), id_and_time(first)));
-        }
-        if partition.last != EntryId::MIN {
-            rows.push((name("last"), id_and_time(partition.last)));
-        }
         for held in &partition.held_back {
-            rows.push((
-                name("needed"),
-                format!("from {} on by {}", held.from, held.by),
-            ));
+            let of = match info.partitions.len() {
+                1 => String::new(),
+                _ => format!("partition {}, ", partition.partition),
+            };
+            let needed = format!("{of}from {} on by {}", held.from, held.by);
+            rows.push(("needed".to_owned(), needed));
         }
     }
     rows.extend([
@@ -135,13 +147,20 @@ fn facts(info: &LogInfo) -> impl Iterator<Item = &(String, String)> {
 }
 
 /// The same for programs.
-fn document(info: &LogInfo, streams: &[String], sync: SyncMode) -> Value {
+fn document(info: &LogInfo, streams: Option<&[String]>, settings: &Settings) -> Value {
     let details: Map<_, _> = facts(info)
         .map(|(name, value)| match value.parse::<u64>() {
             Ok(number) => (name.clone(), json!(number)),
             Err(_) => (name.clone(), json!(value)),
         })
         .collect();
+    let mut promise = json!({
+        "durability": info.durability.to_string(),
+        "note": info.durability_note,
+    });
+    if !settings.on_server() {
+        promise["fsync"] = settings.sync().to_string().into();
+    }
     json!({
         "engine": info.engine,
         "location": info.location,
@@ -149,14 +168,11 @@ fn document(info: &LogInfo, streams: &[String], sync: SyncMode) -> Value {
         "streams": streams,
         "length": info.length(),
         "bytes": info.bytes,
-        "if_published_from_here": {
-            "fsync": sync.to_string(),
-            "durability": info.durability.to_string(),
-            "note": info.durability_note,
-        },
+        "if_published_from_here": promise,
         "idempotency_window_ms": info.idempotency_window_ms,
         "partitions": info.partitions.iter().map(partition_document).collect::<Vec<_>>(),
         "details": details,
+        "warnings": info.warnings,
     })
 }
 

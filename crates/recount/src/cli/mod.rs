@@ -27,6 +27,7 @@ mod output;
 mod publish;
 mod replay;
 mod select;
+mod session;
 mod settings;
 mod state;
 mod stdin;
@@ -46,7 +47,8 @@ use self::settings::{GlobalArgs, OwnFlags, Settings, WriteArgs};
 /// The flight recorder and event-sourced memory of AI agents
 ///
 /// Records what agents do as immutable events in a durable log, streams them live and gives them
-/// back by session, user, type and time. No server needed: the log is a directory.
+/// back by session, user, type and time. No server needed: the log is a directory, or a stream on
+/// Redis, Valkey or a Redis Cluster.
 #[derive(Parser)]
 #[command(name = "recount", version, disable_help_subcommand = true, after_help = EXAMPLES)]
 struct Cli {
@@ -168,13 +170,13 @@ fn start(cli: Cli) -> Result {
 }
 
 async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
-    let fsync = match (cli.command.write_args(), cli.write.fsync) {
-        (Some(behind), before) => behind.fsync.or(before),
-        (None, None) => None,
-        (None, Some(_)) => {
-            return Err(Failure::usage(
-                "--fsync is about writing: it goes with publish, import, replay, trim and demo",
-            ));
+    let written = match (cli.command.write_args(), cli.write.first()) {
+        (Some(behind), _) => behind.or(&cli.write),
+        (None, None) => OwnFlags::default(),
+        (None, Some(flag)) => {
+            return Err(Failure::usage(format!(
+                "{flag} is about writing: it goes with publish, import, replay, trim and demo"
+            )));
         }
     };
     // What is about recount itself works whatever the settings are.
@@ -185,9 +187,13 @@ async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
         Command::Config(ref args) if args.example => return config::print_example(),
         _ => {}
     }
+    let OwnFlags {
+        batch_size, block, ..
+    } = cli.command.own_flags();
     let own = OwnFlags {
-        fsync,
-        ..cli.command.own_flags()
+        batch_size,
+        block,
+        ..written
     };
     let only_flags = cli.command.only_flags();
     let settings = Settings::read(cli.global, own, only_flags, |name| std::env::var_os(name))?;

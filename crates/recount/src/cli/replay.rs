@@ -10,7 +10,6 @@ use recount::{Pace, Replay, json};
 use self::into::Into;
 use self::progress::Progress;
 use super::error::{Failure, Result};
-use super::events::now_and_before;
 use super::interrupt::Interrupt;
 use super::line::Lines;
 use super::numbers::from_1;
@@ -85,18 +84,18 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
         .hint("name another one; it is created where it is missing"));
     }
     let log = settings.open_read_only().await?;
-    let query = now_and_before(&log, args.select).await?;
+    let query = args.select.query();
     let limit = args.limit.unwrap_or(u64::MAX);
     let mut progress = Progress::new(&log, &query, args.into.is_some(), limit, settings).await?;
     let source = match args.into {
         Some(_) => log.raw(),
-        None => log,
+        None => log.clone(),
     };
     let mut replay = source.replay(query).await?.pace(args.speed);
     if let Some(gap) = args.max_gap {
         replay = replay.gap_max(gap);
     }
-    match args.into {
+    let ended = match args.into {
         Some(stream) => {
             let target = settings.elsewhere(settings.url().clone(), stream);
             let mut into = Into::open(&target, settings.config().batch_size, args.json).await?;
@@ -116,7 +115,10 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
             let stopped = match &ended {
                 Ok(()) => "",
                 Err(Failure::Interrupted) => STOPPED,
-                Err(_) => return ended,
+                Err(_) => {
+                    log.close().await?;
+                    return ended;
+                }
             };
             settings.note(format_args!(
                 "{stopped}{} replayed in {:.1} s",
@@ -125,7 +127,9 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
             ));
             ended
         }
-    }
+    };
+    log.close().await?;
+    ended
 }
 
 /// Begins the last line where the replay did not come to its end.

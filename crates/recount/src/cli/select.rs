@@ -65,11 +65,10 @@ const RANGE_OF_ALL: IdRange = IdRange {
 };
 
 impl SelectArgs {
-    /// The query for what is selected and recorded up to `last`. What is recorded meanwhile is
-    /// left out, else a command beside a busy writer would never end.
-    pub(super) fn query(self, last: EntryId) -> Query {
+    /// The query for what is selected.
+    pub(super) fn query(self) -> Query {
         Query {
-            range: ReadRange::new(self.ids(last)),
+            range: ReadRange::new(self.ids()),
             filter: self.filter.into(),
         }
     }
@@ -80,10 +79,24 @@ impl SelectArgs {
         filter.session.is_none()
             && filter.user.is_none()
             && filter.types.is_empty()
-            && self.ids(EntryId::MAX) == RANGE_OF_ALL
+            && self.ids() == RANGE_OF_ALL
     }
 
-    fn ids(&self, last: EntryId) -> IdRange {
+    /// The session, if it is about one.
+    pub(super) fn session(&self) -> Option<&str> {
+        self.filter.session.as_deref()
+    }
+
+    /// Whether all of a session is wanted.
+    pub(super) fn is_whole_session(&self) -> bool {
+        let filter = &self.filter;
+        filter.session.is_some()
+            && filter.user.is_none()
+            && filter.types.is_empty()
+            && self.ids() == RANGE_OF_ALL
+    }
+
+    fn ids(&self) -> IdRange {
         let named = IdRange::from((self.start, self.end)).inclusive();
         let recorded = IdRange {
             start: self
@@ -94,9 +107,7 @@ impl SelectArgs {
                 .map_or(Bound::Unbounded, |at| Bound::Excluded(at.entry_id())),
         };
         let (first, last) = match (named, recorded.inclusive()) {
-            (Some(named), Some(recorded)) => {
-                (named.0.max(recorded.0), named.1.min(recorded.1).min(last))
-            }
+            (Some(named), Some(recorded)) => (named.0.max(recorded.0), named.1.min(recorded.1)),
             // An inverted range holds nothing.
             _ => (EntryId::MAX, EntryId::MIN),
         };
@@ -119,12 +130,10 @@ mod tests {
         select: SelectArgs,
     }
 
-    const LAST: EntryId = EntryId::new(1_900_000_000_000, 5);
-
     /// What is looked through, as text; nothing where the range is empty.
     fn ids(args: &[&str]) -> String {
         let args = ["test"].iter().chain(args);
-        let range = Cli::try_parse_from(args).unwrap().select.ids(LAST);
+        let range = Cli::try_parse_from(args).unwrap().select.ids();
         match range.inclusive() {
             Some((first, last)) => format!("{first} to {last}"),
             None => "nothing".to_owned(),
@@ -133,14 +142,15 @@ mod tests {
 
     #[test]
     fn ids_and_times_narrow_each_other() {
-        assert_eq!(ids(&[]), "0-0 to 1900000000000-5");
+        let max = EntryId::MAX;
+        assert_eq!(ids(&[]), format!("0-0 to {max}"));
         assert_eq!(
             ids(&["--start", "(7-1", "--end", "9"]),
             "7-2 to 9-18446744073709551615"
         );
         assert_eq!(
             ids(&["--start", "5", "--since", "2026-01-02"]),
-            "1767312000000-0 to 1900000000000-5"
+            format!("1767312000000-0 to {max}")
         );
         assert_eq!(
             ids(&["--until", "2026-01-02"]),

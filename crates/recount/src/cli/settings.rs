@@ -14,10 +14,13 @@ use recount::config::{ConfigFile, Resolved, Sources};
 use recount::{Config, LogUrl, OpenError, Recount, SyncMode};
 
 use super::error::{Failure, Result};
-use super::output::{quoted, wants_color};
+use super::output::{count, quoted, wants_color};
 
 /// How long another writer is waited for without a word.
 const SILENT_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the streams of a place are looked for.
+const LISTING: Duration = Duration::from_secs(1);
 
 /// Bytes after which a batch is appended: enough to make a sync cheap, few enough to answer soon.
 const BATCH_BYTES: usize = 8 << 20;
@@ -26,7 +29,8 @@ const BATCH_BYTES: usize = 8 << 20;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// Where the log is: disk:PATH [env: RECOUNT_URL] [default: disk:recount-data]
+    /// Where the log is: disk:PATH, redis://HOST:PORT, rediss:// (TLS), redis-sentinel://HOST,HOST/NAME,
+    /// redis-cluster://HOST,HOST [env: RECOUNT_URL, else REDIS_URL] [default: disk:recount-data]
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
 
@@ -37,6 +41,11 @@ pub(crate) struct GlobalArgs {
     /// Read settings from this file [env: RECOUNT_CONFIG] [default: recount.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Where copies of streams on servers are kept, which queries read [env: RECOUNT_MIRROR]
+    /// [default: recount/mirrors where XDG_STATE_HOME says, else in ~/.local/state]
+    #[arg(long, global = true, value_name = "DIR")]
+    mirror: Option<String>,
 
     /// Leave out everything but results and errors
     #[arg(long, short, global = true)]
@@ -56,10 +65,52 @@ pub(crate) struct GlobalArgs {
 /// The flags of commands that write. They may stand before the command, too.
 #[derive(clap::Args)]
 pub(crate) struct WriteArgs {
-    /// When published events are synced: always (before they are acknowledged), interval:100ms,
-    /// or os (left to the system) [env: RECOUNT_FSYNC] [default: always]
+    /// When published events are synced, on disk: always (before they are acknowledged),
+    /// interval:100ms, or os (left to the system) [env: RECOUNT_FSYNC] [default: always]
     #[arg(long, value_name = "MODE")]
-    pub(crate) fsync: Option<SyncMode>,
+    fsync: Option<SyncMode>,
+
+    /// Replicas that must have an append before it is acknowledged, on a server
+    /// [env: RECOUNT_REDIS_WAIT_REPLICAS] [default: 0]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    wait_replicas: Option<String>,
+
+    /// Who must have synced an append before it is acknowledged, on a server: off, local, replicas:N,
+    /// local+replicas:N [env: RECOUNT_REDIS_WAIT_AOF] [default: off]
+    #[arg(long, value_name = "WHO")]
+    wait_aof: Option<String>,
+
+    /// Partitions of a stream that is created on a server [env: RECOUNT_REDIS_PARTITIONS] [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    partitions: Option<String>,
+}
+
+impl WriteArgs {
+    /// What is given here, and what was given `before` the command where it is not.
+    pub(crate) fn or(&self, before: &Self) -> OwnFlags {
+        let own = |flag: fn(&Self) -> &Option<String>| flag(self).clone().or(flag(before).clone());
+        OwnFlags {
+            fsync: self.fsync.or(before.fsync),
+            wait_replicas: own(|args| &args.wait_replicas),
+            wait_aof: own(|args| &args.wait_aof),
+            partitions: own(|args| &args.partitions),
+            ..OwnFlags::default()
+        }
+    }
+
+    /// A flag that was given.
+    pub(crate) fn first(&self) -> Option<&'static str> {
+        let given = [
+            ("--fsync", self.fsync.is_some()),
+            ("--wait-replicas", self.wait_replicas.is_some()),
+            ("--wait-aof", self.wait_aof.is_some()),
+            ("--partitions", self.partitions.is_some()),
+        ];
+        given
+            .into_iter()
+            .find(|(_, given)| *given)
+            .map(|(flag, _)| flag)
+    }
 }
 
 /// The flag of commands that append many events.
@@ -74,6 +125,9 @@ pub(crate) struct BatchArgs {
 #[derive(Default)]
 pub(crate) struct OwnFlags {
     pub(crate) fsync: Option<SyncMode>,
+    pub(crate) wait_replicas: Option<String>,
+    pub(crate) wait_aof: Option<String>,
+    pub(crate) partitions: Option<String>,
     pub(crate) batch_size: Option<String>,
     pub(crate) block: Option<String>,
 }
@@ -124,20 +178,22 @@ impl Settings {
         variable: &dyn Fn(&str) -> Option<OsString>,
         file: Option<&ConfigFile>,
     ) -> Result<Self> {
-        let mut flags = String::new();
-        let config = args.config.as_ref().map(|path| path.display().to_string());
-        for (flag, value) in [
-            ("--config", &config),
-            ("--url", &args.url),
-            ("--stream", &args.stream),
-        ] {
-            if let Some(value) = value {
-                flags = format!("{flags} {flag} {}", quoted(value));
-            }
-        }
+        let named = args.url.is_some();
+        let mut flags = vec![
+            (
+                "--config",
+                args.config.as_ref().map(|path| path.display().to_string()),
+            ),
+            ("--stream", args.stream.clone()),
+            ("--mirror", args.mirror.clone()),
+        ];
         let given = [
             ("url", "--url", args.url),
             ("stream", "--stream", args.stream),
+            ("mirror", "--mirror", args.mirror),
+            ("redis.wait_replicas", "--wait-replicas", own.wait_replicas),
+            ("redis.wait_aof", "--wait-aof", own.wait_aof),
+            ("redis.partitions", "--partitions", own.partitions),
             ("fsync", "--fsync", own.fsync.map(|mode| mode.to_string())),
             ("batch_size", "--batch-size", own.batch_size),
             ("block_timeout", "--block", own.block),
@@ -154,6 +210,13 @@ impl Settings {
         let resolved = sources
             .resolve()
             .map_err(|errors| report::failure(&errors))?;
+        // As it is displayed: what was given may hold a password.
+        flags.insert(1, ("--url", named.then(|| resolved.config.url.to_string())));
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, value)| Some((flag, value?)));
+        let flags = given.map(|(flag, value)| format!(" {flag} {}", quoted(&value)));
+        let flags = flags.collect();
         let color = match args.color {
             When::Always => true,
             When::Never => false,
@@ -192,6 +255,11 @@ impl Settings {
     /// Where the log is.
     pub(crate) fn url(&self) -> &LogUrl {
         &self.config().url
+    }
+
+    /// Whether a server keeps it.
+    pub(crate) fn on_server(&self) -> bool {
+        matches!(self.url(), LogUrl::Redis(_))
     }
 
     /// The stream's name.
@@ -250,14 +318,14 @@ impl Settings {
             }
             opened => opened?,
         };
-        Ok(self.announced(log, &self.sync_words()))
+        Ok(self.announced(log, &self.acknowledged_words()))
     }
 
     /// Opens the log for reading.
     pub(crate) async fn open_read_only(&self) -> Result<Recount> {
         match self.try_open_read_only().await {
             Ok(log) => Ok(log),
-            Err(error) => Err(self.explained(error)),
+            Err(error) => Err(self.explained(error).await),
         }
     }
 
@@ -270,6 +338,32 @@ impl Settings {
     /// Creates the stream, empty, where it is missing.
     pub(crate) async fn create(&self) -> Result {
         Ok(self.builder().open().await?.close().await?)
+    }
+
+    /// The names of the streams there; none where it takes long to find them, among a server's other
+    /// keys.
+    pub(crate) async fn streams(&self) -> Result<Option<Vec<String>>, OpenError> {
+        let listing = self.builder();
+        match tokio::time::timeout(LISTING, listing.streams()).await {
+            Ok(streams) => streams.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether the stream exists.
+    pub(crate) async fn exists(&self) -> Result<bool> {
+        if !self.on_server() {
+            let streams = self.builder().streams().await?;
+            return Ok(streams.iter().any(|name| name == self.stream()));
+        }
+        match self.builder().read_only().open().await {
+            Ok(log) => {
+                log.close().await?;
+                Ok(true)
+            }
+            Err(error) if is_no_stream(&error) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn builder(&self) -> recount::Builder {
@@ -289,7 +383,11 @@ impl Settings {
         log
     }
 
-    fn sync_words(&self) -> String {
+    /// When an append counts as done, as far as settings say.
+    fn acknowledged_words(&self) -> String {
+        if self.on_server() {
+            return self.confirmed_words();
+        }
         match self.sync() {
             SyncMode::Always => "synced".to_owned(),
             SyncMode::Os => "written, synced by the system".to_owned(),
@@ -297,13 +395,36 @@ impl Settings {
         }
     }
 
-    fn explained(&self, error: OpenError) -> Failure {
+    /// Who confirms an append besides the server.
+    fn confirmed_words(&self) -> String {
+        let redis = &self.config().redis;
+        let mut waits = Vec::new();
+        if redis.wait_replicas > 0 {
+            waits.push(format!(
+                "held by {}",
+                count(redis.wait_replicas.into(), "replica")
+            ));
+        }
+        if let Some(aof) = redis.wait_aof {
+            let local = aof.local.then(|| "the server".to_owned());
+            let replicas = (aof.replicas > 0).then(|| count(aof.replicas.into(), "replica"));
+            let who: Vec<_> = local.into_iter().chain(replicas).collect();
+            waits.push(format!("synced by {}", who.join(" and ")));
+        }
+        if waits.is_empty() {
+            return "as durable as the server is set up (recount info tells)".to_owned();
+        }
+        waits.join(", ")
+    }
+
+    async fn explained(&self, error: OpenError) -> Failure {
         let missing = is_no_stream(&error);
         let failure = Failure::from(error);
         if !missing {
             return failure;
         }
-        match self.url().streams().unwrap_or_default().as_slice() {
+        let streams = self.streams().await.unwrap_or_default();
+        match streams.unwrap_or_default().as_slice() {
             [] => failure.hint(format!(
                 "nothing is recorded in {} yet: {} or {} begins",
                 self.url(),
@@ -322,6 +443,7 @@ pub(crate) fn is_no_stream(error: &OpenError) -> bool {
     matches!(
         error,
         OpenError::Disk(recount_disk::OpenError::NoStream { .. })
+            | OpenError::Redis(recount_redis::OpenError::NoStream { .. })
     )
 }
 

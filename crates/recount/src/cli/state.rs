@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::error::{Failure, Result};
 use super::numbers::id;
 use super::output::{Output, count, fit, one_line, terminal_width, thousands};
+use super::session::{warn_if_partial, warn_of_missing};
 use super::settings::{Settings, warn};
 
 /// Show what a session came to, reconstructed from its events
@@ -35,10 +36,13 @@ const MESSAGES_SHOWN: usize = 10;
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let log = settings.open_read_only().await?;
-    let state = log.session(&args.session).state().await?;
+    let session = log.session(&args.session);
+    let state = session.state().await?;
+    let page = warn_if_partial(&log, &args.session).await?;
     if state.events == 0 {
+        let any_more = if page.revision > 0 { " any more" } else { "" };
         return Err(Failure::new(format!(
-            "nothing is recorded of session {:?} in stream {}",
+            "nothing is recorded of session {:?} in stream {}{any_more}",
             args.session,
             settings.stream()
         ))
@@ -47,12 +51,8 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
             settings.command("events --limit 20")
         )));
     }
-    if !state.is_complete() {
-        warn(format_args!(
-            "the session is retained from revision {} on: what came before was trimmed",
-            state.first_revision
-        ));
-    }
+    warn_of_missing(state.missing());
+    let complete = state.is_complete() && page.is_complete();
     if state.future > 0 {
         warn(format_args!(
             "{} not understood: what their data changes is missing here",
@@ -61,11 +61,13 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     }
     let mut output = Output::new();
     if args.json {
-        output.line(format_args!("{:#}", document(&state)))?;
+        output.line(format_args!("{:#}", document(&state, complete)))?;
     } else {
         print(&mut output, &state)?;
     }
-    output.flush()
+    output.flush()?;
+    log.close().await?;
+    Ok(())
 }
 
 fn print(output: &mut Output, state: &SessionState) -> Result {
@@ -152,7 +154,7 @@ fn said(message: &StateMessage) -> String {
     }
 }
 
-fn document(state: &SessionState) -> Value {
+fn document(state: &SessionState, complete: bool) -> Value {
     let (status, reason) = match &state.status {
         SessionStatus::Unknown => ("unknown", None),
         SessionStatus::Active => ("active", None),
@@ -167,7 +169,7 @@ fn document(state: &SessionState) -> Value {
         "ended_reason": reason,
         "first_happened": time(state.first_happened),
         "last_happened": time(state.last_happened),
-        "complete": state.is_complete(),
+        "complete": complete,
         "first_revision": state.first_revision,
         "revision": state.revision,
         "events": state.events,

@@ -75,12 +75,13 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         }
         output.flush()?;
     }
+    log.close().await?;
     Ok(())
 }
 
 /// A tail goes on where a trim overtook it, and says so.
 fn warn_of_skipped(tail: &mut Tail) {
-    if let Some(skipped) = tail.skipped() {
+    while let Some(skipped) = tail.skipped() {
         warn(format_args!(
             "whatever was recorded between {} and {} was trimmed before it could be shown",
             skipped.after, skipped.before

@@ -11,14 +11,14 @@ use super::settings::{Settings, WriteArgs};
 /// Remove the oldest events: by number, age or entry id
 ///
 /// What is removed is gone for every reader and stays gone; its event ids are still known as
-/// duplicates. Disk space is given back a segment at a time. Nothing is removed that a consumer
-/// group or a mirror still needs: what holds a trim back is told. To have the process that writes
+/// duplicates. Disk space is given back a segment at a time; on a server every partition is trimmed.
+/// Nothing is removed that a consumer group or a mirror still needs: what holds a trim back is told. To have the process that writes
 /// trim as it goes, set retention.max_length or retention.period (see recount config).
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("limit").required(true))]
 pub(super) struct Args {
-    /// Keep the newest N events
+    /// Keep the newest N events, of each partition
     #[arg(long, value_name = "N", group = "limit", allow_negative_numbers = true, value_parser = from_0::<u64>)]
     max_length: Option<u64>,
 
@@ -82,12 +82,12 @@ impl Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     args.check()?;
-    let streams = settings.url().streams()?;
-    let (report, left) = if args.dry_run || !streams.iter().any(|name| name == settings.stream()) {
+    let (report, left) = if args.dry_run || !settings.exists().await? {
         // A stream that is not there is an error, not to be created in order to be trimmed.
         let log = settings.open_read_only().await?;
         let report = log.trim(&args.request()).await?;
         let left = log.info().await?.length().saturating_sub(report.removed);
+        log.close().await?;
         (report, left)
     } else {
         let log = settings.open().await.map_err(beside_a_writer)?;

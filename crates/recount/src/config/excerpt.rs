@@ -83,8 +83,33 @@ fn credentials(text: &str) -> Option<Range<usize>> {
     }
 }
 
+/// Whether what follows `=` in a line is a password, by the name before it, mistyped or not.
+pub(super) fn tells_a_password(line: &str) -> bool {
+    password(line).is_some()
+}
+
+/// Where a password begins in a line.
+fn password(line: &str) -> Option<usize> {
+    let equals = line.find('=')?;
+    let (key, value) = line.split_at(equals + 1);
+    // In a table that stands on one line the name is within.
+    let named = key.to_ascii_lowercase().contains("pas");
+    let within = value.to_ascii_lowercase().find("pas");
+    match (named, within) {
+        (true, _) => Some(equals + 1),
+        (false, Some(at)) if key.trim_start().starts_with("redis") => {
+            let after = equals + 1 + at;
+            line[after..].find('=').map(|equals| after + equals + 1)
+        }
+        _ => None,
+    }
+}
+
 /// What could be credentials in a line, also of a URL whose slashes were forgotten.
 fn secret(line: &str) -> Option<Range<usize>> {
+    if let Some(start) = password(line) {
+        return Some(start..line.len());
+    }
     credentials(line).or_else(|| {
         let end = line.rfind('@')?;
         let start = line[..end].find(['"', '\'', '=']).map_or(0, |at| at + 1);
@@ -211,6 +236,24 @@ mod tests {
         assert_eq!(masked("redis://ada:hunter2@h:1"), "redis://***@h:1");
         assert_eq!(masked("redis:////x//ada:hunter2@h"), "redis:////x//***@h");
         assert_eq!(masked("disk:///data/a@b"), "disk:///data/a@b");
+    }
+
+    #[test]
+    fn a_password_of_its_own_is_not_shown_either() {
+        for line in [
+            "password = \"hunter2\"",
+            "redis.password=hunter2",
+            "pasword = 'hunter2' # mine",
+            "passwrd = hunter2",
+            "redis = { timeout = \"1s\", password = \"hunter2\" }",
+        ] {
+            for start in 0..line.len() {
+                let excerpt = Excerpt::new("f", line, &(start..line.len()));
+                assert!(!excerpt.text.contains("hunter2"), "{}", excerpt.text);
+                let _ = &excerpt.text[excerpt.marked];
+            }
+        }
+        assert!(!tells_a_password("stream = \"pass\""));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! `recount.toml`: read with the place of every value, every mistake in it found at once.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::excerpt::repeated;
+use super::excerpt::{repeated, tells_a_password};
 use super::given::Given;
 use super::setting::alike;
 use super::{Config, ConfigError, ConfigErrors, Excerpt, Place, SETTINGS, Setting};
@@ -19,14 +20,14 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 const ERRORS_MAX: usize = 20;
 
 /// What a file sets.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConfigFile {
     path: PathBuf,
     pub(super) values: Vec<FileValue>,
 }
 
 /// One value of a file, which its setting accepts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct FileValue {
     pub(super) key: &'static str,
     pub(super) given: Given,
@@ -106,11 +107,29 @@ impl ConfigFile {
 
     /// `url` with a relative path begun at the file's folder.
     pub(super) fn relative(&self, url: &LogUrl) -> LogUrl {
-        let LogUrl::Disk(path) = url;
-        match self.path.parent() {
-            Some(folder) => LogUrl::Disk(folder.join(path)),
-            None => url.clone(),
+        match url {
+            LogUrl::Disk(path) => LogUrl::Disk(self.in_folder(path)),
+            LogUrl::Redis(_) => url.clone(),
         }
+    }
+
+    /// `path`, if it is relative, begun at the file's folder.
+    pub(super) fn in_folder(&self, path: &Path) -> PathBuf {
+        match self.path.parent() {
+            Some(folder) => folder.join(path),
+            None => path.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for ConfigFile {
+    /// Without the values: among them may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.values.iter().map(|value| value.key);
+        f.debug_struct("ConfigFile")
+            .field("path", &self.path)
+            .field("keys", &keys.collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -143,7 +162,15 @@ impl Reader<'_> {
             let span = span.start.min(end)..span.end.min(end);
             match bare_word(self.text, &span) {
                 Some(word) => {
-                    let message = in_quotes(&self.text[word.clone()]);
+                    let line = self.text[..word.start]
+                        .lines()
+                        .next_back()
+                        .unwrap_or_default();
+                    let message = if tells_a_password(line) {
+                        "text must stand in quotes".to_owned()
+                    } else {
+                        in_quotes(&self.text[word.clone()])
+                    };
                     self.wrong(word, message);
                 }
                 None => self.wrong(span, syntax(error.message())),

@@ -91,17 +91,18 @@ impl Given {
         }
     }
 
-    /// A whole number within `range`, or [`UNLIMITED`].
-    pub(super) fn number_or_unlimited(
+    /// A whole number within `range`, or a word for none.
+    pub(super) fn number_or(
         &self,
+        word: &str,
         range: &RangeInclusive<u64>,
     ) -> Result<Option<u64>, String> {
-        if self.is_word(UNLIMITED) {
+        if self.is_word(word) {
             return Ok(None);
         }
         let number = self.number(range).map_err(|error| match self {
-            Self::Plain(_) => format!("{error} or {UNLIMITED}"),
-            _ => format!("{error} or \"{UNLIMITED}\""),
+            Self::Plain(_) => format!("{error} or {word}"),
+            _ => format!("{error} or \"{word}\""),
         })?;
         Ok(Some(number))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use strsim::normalized_damerau_levenshtein;
 
-use super::given::{FOREVER, Given, UNLIMITED};
+use super::given::{FOREVER, Given};
 use super::{Config, units};
 
 /// One setting: how it is called in each source, what it means, and its field of [`Config`].
@@ -17,6 +17,8 @@ pub struct Setting {
     pub key: &'static str,
     /// The flag that gives it, if there is one.
     pub flag: Option<&'static str>,
+    /// A variable that other programs read too and that counts where nobody gave the setting.
+    pub also: Option<&'static str>,
     /// The commands that have the flag; empty where all have it.
     pub commands: &'static str,
     /// What it means, for people.
@@ -59,9 +61,9 @@ impl Setting {
         match &self.field {
             Field::Text { get, .. } => Value::Text(get(config)),
             Field::Number { get, .. } => Value::Number(get(config)),
-            Field::NumberOrUnlimited { get, .. } => match get(config) {
+            Field::NumberOr { word, get, .. } => match get(config) {
                 Some(number) => Value::Number(number),
-                None => Value::Text(UNLIMITED.to_owned()),
+                None => Value::Text((*word).to_owned()),
             },
             Field::Size { get, .. } => Value::Text(units::show_size(get(config))),
             Field::Span { get, .. } => Value::Text(units::show_span(get(config))),
@@ -70,6 +72,9 @@ impl Setting {
                 None => FOREVER.to_owned(),
             }),
             Field::Switch { get, .. } => Value::Switch(get(config)),
+            Field::Secret { get, .. } => {
+                Value::Text(if get(config) { "set" } else { "none" }.to_owned())
+            }
         }
     }
 
@@ -78,13 +83,14 @@ impl Setting {
         match &self.field {
             Field::Text { example, set, .. } => set(config, given.text(example)?)?,
             Field::Number { range, set, .. } => set(config, given.number(range)?),
-            Field::NumberOrUnlimited { range, set, .. } => {
-                set(config, given.number_or_unlimited(range)?);
-            }
+            Field::NumberOr {
+                word, range, set, ..
+            } => set(config, given.number_or(word, range)?),
             Field::Size { range, set, .. } => set(config, given.size(range)?),
             Field::Span { range, set, .. } => set(config, given.span(range)?),
             Field::SpanOrForever { range, set, .. } => set(config, given.span_or_forever(range)?),
             Field::Switch { set, .. } => set(config, given.switch()?),
+            Field::Secret { set, .. } => set(config, given.text("...")?),
         }
         Ok(())
     }
@@ -122,7 +128,9 @@ pub(super) enum Field {
         get: fn(&Config) -> u64,
         set: fn(&mut Config, u64),
     },
-    NumberOrUnlimited {
+    NumberOr {
+        /// What stands for no number.
+        word: &'static str,
         range: RangeInclusive<u64>,
         get: fn(&Config) -> Option<u64>,
         set: fn(&mut Config, Option<u64>),
@@ -145,6 +153,11 @@ pub(super) enum Field {
     Switch {
         get: fn(&Config) -> bool,
         set: fn(&mut Config, bool),
+    },
+    /// Text of which it is only told whether it is there.
+    Secret {
+        get: fn(&Config) -> bool,
+        set: fn(&mut Config, &str),
     },
 }
 

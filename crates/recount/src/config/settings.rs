@@ -1,5 +1,7 @@
 //! All settings, described once.
 
+mod redis;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use recount_core::Limits;
 use recount_core::MaxLength;
 
 use super::excerpt::{masked, repeated};
+use super::given::UNLIMITED;
 use super::setting::Field;
 use super::{Config, Setting, Value};
 
@@ -15,6 +18,9 @@ const EVENT_BYTES_MAX: u64 = Limits::PAGE_BYTES_MAX as u64;
 const BATCH_EVENTS_MAX: u64 = 1_000_000;
 /// A batch becomes one frame of the log, whose length has 32 bits.
 const BATCH_BYTES_MAX: u64 = 1 << 30;
+
+/// The word for what the machine suggests.
+const AUTO: &str = "auto";
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -26,8 +32,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "url",
         flag: Some("--url"),
+        also: Some("REDIS_URL"),
         commands: "",
-        meaning: "Where the log is: disk:PATH. A relative path in a file is relative to the file's folder",
+        meaning: "Where the log is: disk:PATH, redis://HOST:PORT, rediss:// (TLS), redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST. A relative path in a file is relative to the file's folder",
         field: Field::Text {
             example: "disk:recount-data",
             get: |config| masked(&config.url.to_string()),
@@ -40,6 +47,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "stream",
         flag: Some("--stream"),
+        also: None,
         commands: "",
         meaning: "The stream's name",
         field: Field::Text {
@@ -64,6 +72,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "fsync",
         flag: Some("--fsync"),
+        also: None,
         commands: "publish, replay, trim, import, demo",
         meaning: "When published events are synced: always (before they are acknowledged), interval:100ms (this often), or os (left to the system)",
         field: Field::Text {
@@ -78,6 +87,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "batch_size",
         flag: Some("--batch-size"),
+        also: None,
         commands: "publish, replay, import",
         meaning: "Events that commands which take in many put into one append at most",
         field: Field::Number {
@@ -89,6 +99,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "block_timeout",
         flag: Some("--block"),
+        also: None,
         commands: "tail",
         meaning: "How long tail waits for the next event before it ends, as BLOCK of XREAD; or forever",
         field: Field::SpanOrForever {
@@ -100,17 +111,19 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "idempotency_window",
         flag: None,
+        also: None,
         commands: "",
-        meaning: "How long an event's id is remembered, so that publishing it again adds nothing",
+        meaning: "How long an event's id is remembered, so that publishing it again adds nothing: 24h on disk, 10m on a server unless given. 0s, on a server only: not at all, and sessions have no index there",
         field: Field::Span {
-            range: SECOND..=LONG,
-            get: |config| config.idempotency_window,
-            set: |config, span| config.idempotency_window = span,
+            range: Duration::ZERO..=LONG,
+            get: Config::idempotency_window,
+            set: |config, span| config.idempotency_window = Some(span),
         },
     },
     Setting {
         key: "lock_wait",
         flag: None,
+        also: None,
         commands: "",
         meaning: "How long to wait for another process that writes the log; 0s: not at all",
         field: Field::Span {
@@ -120,11 +133,37 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "mirror",
+        flag: Some("--mirror"),
+        also: None,
+        commands: "",
+        meaning: "Where copies of streams on servers are kept, which queries read; auto: $XDG_STATE_HOME/recount/mirrors, else ~/.local/state/recount/mirrors. Where there is none, queries look through the server",
+        field: Field::Text {
+            example: "recount-mirrors",
+            get: |config| match &config.mirror {
+                Some(folder) => folder.display().to_string(),
+                None => AUTO.to_owned(),
+            },
+            set: |config, text| {
+                if text.is_empty() || text.chars().any(char::is_control) {
+                    let shown = repeated(text);
+                    return Err(format!(
+                        "{shown} cannot name a directory: write its path, or {AUTO}"
+                    ));
+                }
+                config.mirror = (text != AUTO).then(|| text.into());
+                Ok(())
+            },
+        },
+    },
+    Setting {
         key: "retention.max_length",
         flag: None,
+        also: None,
         commands: "",
         meaning: "Keep so many entries, the newest; or unlimited. Whoever writes the log trims the rest",
-        field: Field::NumberOrUnlimited {
+        field: Field::NumberOr {
+            word: UNLIMITED,
             range: 1..=u64::MAX,
             get: |config| config.retention.max_length.map(|length| length.entries),
             set: |config, entries| {
@@ -139,6 +178,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "retention.max_length_exact",
         flag: None,
+        also: None,
         commands: "",
         meaning: "Never show more than max_length, at the price of a sync or two with every append; else the log grows by a tenth, and a thousand at least, before it is cut back",
         field: Field::Switch {
@@ -158,6 +198,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "retention.period",
         flag: None,
+        also: None,
         commands: "",
         meaning: "Keep what was recorded less than this ago; or forever. Whoever writes the log trims the rest",
         field: Field::SpanOrForever {
@@ -169,6 +210,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "limits.event_bytes",
         flag: None,
+        also: None,
         commands: "",
         meaning: "Bytes of an event at most: the sum of its stream field names and values",
         field: Field::Size {
@@ -180,6 +222,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "limits.batch_events",
         flag: None,
+        also: None,
         commands: "",
         meaning: "Events of one append at most",
         field: Field::Number {
@@ -191,6 +234,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "limits.batch_bytes",
         flag: None,
+        also: None,
         commands: "",
         meaning: "Bytes of one append at most: the sum of its events' bytes",
         field: Field::Size {
@@ -199,6 +243,13 @@ pub const SETTINGS: &[Setting] = &[
             set: |config, bytes| config.limits.batch_bytes_max = bytes as usize,
         },
     },
+    redis::PASSWORD,
+    redis::PARTITIONS,
+    redis::WAIT_REPLICAS,
+    redis::WAIT_AOF,
+    redis::WAIT_TIMEOUT,
+    redis::IDS_MAX,
+    redis::TIMEOUT,
 ];
 
 /// Room for an event without data, whose ids are as long as they may be.
@@ -218,15 +269,20 @@ pub fn example() -> String {
             let _ = write!(out, "\n[{within}]");
             table = within;
         }
-        let value = match setting.value(&defaults) {
-            Value::Text(text) => format!("{text:?}"),
-            value => value.to_string(),
+        let line = match setting.value(&defaults) {
+            _ if matches!(setting.field, Field::Secret { .. }) => format!("# {name} = \"...\""),
+            // Written down, it would no longer be what the engine suggests.
+            Value::Text(text) if setting.key == "idempotency_window" => {
+                format!("# {name} = {text:?}")
+            }
+            Value::Text(text) => format!("{name} = {text:?}"),
+            value => format!("{name} = {value}"),
         };
         out.push('\n');
-        for line in wrapped(setting.meaning) {
-            let _ = writeln!(out, "# {line}");
+        for words in wrapped(setting.meaning) {
+            let _ = writeln!(out, "# {words}");
         }
-        let _ = writeln!(out, "{name} = {value}");
+        let _ = writeln!(out, "{line}");
     }
     out
 }

@@ -1,12 +1,17 @@
 //! Which source wins, and whether what won fits together.
 
+mod fit;
+
 use std::ffi::OsString;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::given::Given;
 use super::{Config, ConfigError, ConfigErrors, ConfigFile, Place, SETTINGS, Setting, Value};
+use crate::LogUrl;
 
-/// Where settings may come from: flags win over variables, these over the file, this over defaults.
+/// Where settings may come from: flags win over variables, these over the file, this over other
+/// programs' variables, these over defaults.
 pub struct Sources<'a> {
     /// The flags that were given: the setting's key, the flag, the value.
     pub flags: Vec<(&'static str, &'static str, String)>,
@@ -86,10 +91,12 @@ impl Resolved {
     fn settle(&mut self, exact: bool) {
         let default = |key| *self.origin(key) == Origin::Default;
         let (size, bytes) = (default("batch_size"), default("limits.event_bytes"));
+        let window = default("idempotency_window");
         let length = self.origin("retention.max_length").rank();
         let outweighed = length > self.origin("retention.max_length_exact").rank();
 
         let Config {
+            url,
             batch_size,
             retention,
             limits,
@@ -107,6 +114,9 @@ impl Resolved {
         // A length that is taken back by a source of more weight takes this along.
         if exact && retention.max_length.is_none() && outweighed {
             follows.push(("retention.max_length_exact", "no retention.max_length"));
+        }
+        if window && matches!(url, LogUrl::Redis(_)) {
+            follows.push(("idempotency_window", "url"));
         }
         for (key, reason) in follows {
             let at = SETTINGS.iter().position(|setting| setting.key == key);
@@ -143,10 +153,8 @@ impl Sources<'_> {
                         Ok(given) => {
                             exact |= setting.key == "retention.max_length_exact"
                                 && given.switch() == Ok(true);
-                            if let (Some(file), "url", Place::File(_)) =
-                                (self.file, setting.key, &place)
-                            {
-                                resolved.config.url = file.relative(&resolved.config.url);
+                            if let (Some(file), Place::File(_)) = (self.file, &place) {
+                                begin_at(file, setting.key, &mut resolved.config);
                             }
                         }
                         Err(message) => errors.push(ConfigError {
@@ -159,9 +167,10 @@ impl Sources<'_> {
             };
             resolved.origins.push(origin);
         }
+        self.find_mirrors(&mut resolved);
         if errors.is_empty() {
             resolved.settle(exact);
-            errors = contradictions(&resolved, exact);
+            errors = fit::contradictions(&resolved, exact);
         }
         if errors.is_empty() {
             return Ok(resolved);
@@ -181,84 +190,80 @@ impl Sources<'_> {
             ));
         }
         let table = setting.key.split('.').next();
-        if self
+        let only_flag = self
             .only_flags
             .iter()
-            .any(|key| *key == setting.key || Some(*key) == table)
-        {
-            return None;
-        }
-        let name = setting.variable();
-        if let Some(value) = (self.variable)(&name).filter(|value| !value.is_empty()) {
-            let given = value.into_string().map(Given::Plain);
-            return Some((
-                Place::Variable(name),
-                given.map_err(|_| "it is not UTF-8 text".to_owned()),
-            ));
-        }
+            .any(|key| *key == setting.key || Some(*key) == table);
+        let variable = setting.variable();
+        let own = if only_flag {
+            None
+        } else {
+            self.variable(&variable)
+                .map(|given| (Place::Variable(variable), given.map(Given::Plain)))
+                .or_else(|| self.in_file(setting))
+        };
+        own.or_else(|| self.of_others(setting))
+    }
+
+    /// A variable's text; an empty one counts as unset.
+    fn variable(&self, name: &str) -> Option<Result<String, String>> {
+        let value = (self.variable)(name).filter(|value| !value.is_empty())?;
+        let text = value.into_string();
+        Some(text.map_err(|_| "it is not UTF-8 text".to_owned()))
+    }
+
+    fn in_file(&self, setting: &Setting) -> Option<(Place, Result<Given, String>)> {
         let values = self.file.map_or(&[][..], |file| &file.values);
         let value = values.iter().find(|value| value.key == setting.key)?;
         Some((Place::File(value.excerpt.clone()), Ok(value.given.clone())))
     }
-}
 
-/// What does not fit together, told where it was given last.
-fn contradictions(resolved: &Resolved, exact: bool) -> Vec<ConfigError> {
-    let Config {
-        batch_size,
-        retention,
-        limits,
-        ..
-    } = &resolved.config;
-    let mut errors = Vec::new();
-    if *batch_size > limits.batch_events_max {
-        errors.extend(too_much(resolved, "batch_size", "limits.batch_events"));
-    }
-    if limits.event_bytes_max > limits.batch_bytes_max {
-        errors.extend(too_much(
-            resolved,
-            "limits.event_bytes",
-            "limits.batch_bytes",
-        ));
-    }
-    if let Origin::Given(place) = resolved.origin("retention.max_length_exact")
-        && exact
-        && retention.max_length.is_none()
-    {
-        errors.push(ConfigError {
-            place: place.clone(),
-            message: "there is no retention.max_length that could be kept exactly: write one, such as max_length = 1_000_000, or leave this out".to_owned(),
+    /// What a variable says that other programs read too.
+    fn of_others(&self, setting: &Setting) -> Option<(Place, Result<Given, String>)> {
+        let name = setting.also?;
+        let given = self.variable(name)?.map(|text| {
+            // Many write only host and port there.
+            let bare = setting.key == "url" && !text.contains("://");
+            Given::Plain(if bare {
+                format!("redis://{text}")
+            } else {
+                text
+            })
         });
+        Some((Place::Variable(name.to_owned()), given))
     }
-    errors
+
+    /// Where mirrors are kept unless it is said: where such things are kept on this machine.
+    fn find_mirrors(&self, resolved: &mut Resolved) {
+        if resolved.config.mirror.is_some() {
+            return;
+        }
+        for (name, below) in [("XDG_STATE_HOME", ""), ("HOME", ".local/state")] {
+            // A relative one is to be ignored, says the convention.
+            let folder = (self.variable)(name).map(PathBuf::from);
+            let Some(folder) = folder.filter(|folder| folder.is_absolute()) else {
+                continue;
+            };
+            resolved.config.mirror = Some(folder.join(below).join("recount/mirrors"));
+            let at = SETTINGS.iter().position(|setting| setting.key == "mirror");
+            if let Some(origin @ Origin::Default) = at.and_then(|at| resolved.origins.get_mut(at)) {
+                *origin = Origin::Follows(name);
+            }
+            return;
+        }
+    }
 }
 
-/// The error that the setting `less` is more than the setting `more`, told of the one that was given
-/// with the greater weight.
-fn too_much(resolved: &Resolved, less: &str, more: &str) -> Option<ConfigError> {
-    let shown = |key| {
-        let value = Setting::find(key).map(|setting| setting.value(&resolved.config));
-        value.map_or_else(String::new, |value| value.to_string())
-    };
-    let (low, high) = (resolved.origin(less), resolved.origin(more));
-    let (small, large) = (shown(less), shown(more));
-    let (told, message) = if low.rank() >= high.rank() {
-        let message = format!(
-            "{small} is more than {more}, which is {large} ({high}): write {large} or less, or raise {more}"
-        );
-        (low, message)
-    } else {
-        let message = format!(
-            "{large} is less than {less}, which is {small} ({low}): write {small} or more, or lower {less}"
-        );
-        (high, message)
-    };
-    match told {
-        Origin::Given(place) => Some(ConfigError {
-            place: place.clone(),
-            message,
-        }),
-        // The defaults fit together.
-        Origin::Default | Origin::Follows(_) => None,
+/// A relative path in a file is relative to the file's folder.
+fn begin_at(file: &ConfigFile, key: &str, config: &mut Config) {
+    match key {
+        "url" => config.url = file.relative(&config.url),
+        "mirror" => {
+            config.mirror = config
+                .mirror
+                .as_deref()
+                .map(|path: &Path| file.in_folder(path))
+        }
+        _ => {}
     }
 }

@@ -36,7 +36,7 @@ fn resolve(
 }
 
 /// Of every setting: a value for the file, one for the variable, one for the flag.
-const SAMPLES: [(&str, &str, &str, &str); 13] = [
+const SAMPLES: [(&str, &str, &str, &str); 21] = [
     ("url", "\"disk:/a\"", "disk:/b", "disk:/c"),
     ("stream", "\"a\"", "b", "c"),
     ("fsync", "\"os\"", "always", "interval:5ms"),
@@ -44,12 +44,25 @@ const SAMPLES: [(&str, &str, &str, &str); 13] = [
     ("block_timeout", "\"1s\"", "forever", "3s"),
     ("idempotency_window", "\"1h\"", "2h", "3h"),
     ("lock_wait", "\"1ms\"", "0s", "3ms"),
+    ("mirror", "\"/a\"", "/b", "/c"),
     ("retention.max_length", "1", "unlimited", "3"),
     ("retention.max_length_exact", "true", "false", "true"),
     ("retention.period", "\"1s\"", "2w", "3d"),
     ("limits.event_bytes", "\"64KiB\"", "65537", "1MiB"),
     ("limits.batch_events", "5000", "6000", "7000"),
     ("limits.batch_bytes", "2_000_000", "3MiB", "4MiB"),
+    ("redis.password", "\"\"", "b", ""),
+    ("redis.partitions", "6", "auto", "3"),
+    ("redis.wait_replicas", "1", "2", "3"),
+    (
+        "redis.wait_aof",
+        "\"local\"",
+        "replicas:1",
+        "local+replicas:1",
+    ),
+    ("redis.wait_timeout", "\"2s\"", "3s", "4s"),
+    ("redis.idempotency_ids_max", "1", "2", "3"),
+    ("redis.timeout", "\"2s\"", "3s", "4s"),
 ];
 
 #[test]
@@ -67,7 +80,10 @@ fn every_setting_is_taken_from_flag_variable_file_and_default_in_this_order() {
         };
         let name = setting.variable();
         let variables = [(&*name, in_variable)];
-        let flags = [(key, "--it", in_flag)];
+        // Their flags are refused with a log on disk.
+        let of_servers = key == "mirror" || key.starts_with("redis.");
+        let mut flags = vec![(key, "--it", in_flag)];
+        flags.extend(of_servers.then_some(("url", "--url", "redis://h")));
         let shown = |resolved: &Resolved| {
             (
                 setting.value(&resolved.config).to_string(),
@@ -92,7 +108,8 @@ fn every_setting_is_taken_from_flag_variable_file_and_default_in_this_order() {
             assert!(pair[0].0 != pair[1].0 || back_to_default, "{key}: {seen:?}");
         }
         for (other, value, _) in all.all().filter(|(other, ..)| other.key != key) {
-            if !key.starts_with("retention.max_length") {
+            let moved = of_servers && ["url", "idempotency_window"].contains(&other.key);
+            if !key.starts_with("retention.max_length") && !moved {
                 assert_eq!(
                     value,
                     other.value(&Config::default()),
@@ -141,8 +158,123 @@ fn the_example_says_what_holds_anyhow() {
         ..Config::default()
     };
     assert_eq!(resolved.config, expected);
-    for (setting, _, origin) in resolved.all() {
+    let shown_only = ["idempotency_window", "redis.password"];
+    let written = resolved.all();
+    for (setting, _, origin) in written.filter(|(it, ..)| !shown_only.contains(&it.key)) {
         assert_ne!(*origin, Origin::Default, "{} is missing", setting.key);
+    }
+}
+
+#[test]
+fn what_other_programs_read_too_counts_last() {
+    let redis = ("REDIS_URL", "localhost:6379");
+    let shown = |variables: &[(&str, &str)], file| {
+        let resolved = resolve(&[], variables, file).unwrap();
+        (
+            resolved.config.url.to_string(),
+            resolved.origin("url").to_string(),
+        )
+    };
+    let of = |url: &str, origin: &str| (url.to_owned(), origin.to_owned());
+    assert_eq!(
+        shown(&[redis], ""),
+        of("redis://localhost:6379/0", "REDIS_URL")
+    );
+    assert_eq!(
+        shown(&[("REDIS_URL", "rediss://:pw@h/2")], "").1,
+        "REDIS_URL"
+    );
+    assert_eq!(
+        shown(&[redis], "url = \"disk:/a\""),
+        of("disk:/a", "conf/recount.toml:1:7")
+    );
+    assert_eq!(
+        shown(&[redis, ("RECOUNT_URL", "disk:b")], ""),
+        of("disk:b", "RECOUNT_URL")
+    );
+    assert_eq!(
+        shown(&[("REDIS_URL", "")], ""),
+        of("disk:recount-data", "default")
+    );
+
+    let password = |variables: &[(&str, &str)], file| {
+        let config = resolve(&[], variables, file).unwrap().config;
+        config.redis.password.map(|it| it.reveal().to_owned())
+    };
+    let theirs = ("REDIS_PASSWORD", "theirs");
+    assert_eq!(password(&[theirs], ""), Some("theirs".to_owned()));
+    let file = "redis.password = \"ours\"";
+    assert_eq!(password(&[theirs], file), Some("ours".to_owned()));
+    assert_eq!(password(&[], ""), None);
+}
+
+#[test]
+fn what_is_not_given_follows_from_the_engine_and_the_machine() {
+    let window = |url| {
+        let resolved = resolve(&[("url", "--url", url)], &[], "").unwrap();
+        let minutes = resolved.config.idempotency_window().as_secs() / 60;
+        (minutes, resolved.origin("idempotency_window").to_string())
+    };
+    assert_eq!(window("disk:a"), (24 * 60, "default".to_owned()));
+    assert_eq!(window("redis://h"), (10, "default (url)".to_owned()));
+
+    let mirror = |variables: &[(&str, &str)], file| {
+        let resolved = resolve(&[], variables, file).unwrap();
+        let origin = resolved.origin("mirror").to_string();
+        (resolved.config.mirror, origin)
+    };
+    let (home, state) = (("HOME", "/h"), ("XDG_STATE_HOME", "/s"));
+    let kept = |path: &str, origin: &str| (Some(path.into()), origin.to_owned());
+    assert_eq!(
+        mirror(&[home], ""),
+        kept("/h/.local/state/recount/mirrors", "default (HOME)")
+    );
+    assert_eq!(
+        mirror(&[home, state], ""),
+        kept("/s/recount/mirrors", "default (XDG_STATE_HOME)")
+    );
+    assert_eq!(
+        mirror(&[home], "mirror = \"m\""),
+        kept("conf/m", "conf/recount.toml:1:10")
+    );
+    assert_eq!(mirror(&[], ""), (None, "default".to_owned()));
+}
+
+#[test]
+fn a_flag_that_the_engine_does_not_heed_is_refused() {
+    type Flag = (&'static str, &'static str, &'static str);
+    let told = |flags: &[Flag]| resolve(flags, &[], "").unwrap_err().to_string();
+    let url = ("url", "--url", "redis://:hunter2@h");
+    let refused = told(&[("fsync", "--fsync", "os"), url]);
+    assert!(
+        refused.starts_with("--fsync: this is about logs on disk"),
+        "{refused}"
+    );
+    assert!(!refused.contains("hunter2"), "{refused}");
+    let refused = told(&[("redis.wait_replicas", "--wait-replicas", "1")]);
+    assert!(
+        refused.contains("the log is disk:recount-data"),
+        "{refused}"
+    );
+    // Elsewhere it is for whatever log of that kind is named.
+    resolve(
+        &[url],
+        &[("RECOUNT_FSYNC", "os")],
+        "redis.wait_replicas = 1",
+    )
+    .unwrap();
+
+    let window = |url, window| {
+        let flags = [("url", "--url", url)];
+        resolve(&flags, &[("RECOUNT_IDEMPOTENCY_WINDOW", window)], "")
+    };
+    assert!(window("redis://h", "0s").is_ok());
+    for (url, text) in [("redis://h", "5ms"), ("disk:a", "0s"), ("disk:a", "5ms")] {
+        let refused = window(url, text).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("RECOUNT_IDEMPOTENCY_WINDOW: out of range"),
+            "{refused}"
+        );
     }
 }
 

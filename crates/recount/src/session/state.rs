@@ -114,9 +114,17 @@ impl SessionState {
         }
     }
 
-    /// Whether the session was seen from its first event on. A part of a memory is never silent.
+    /// Whether the session was seen from its first event on, without a hole. A part of a memory is never
+    /// silent.
     pub fn is_complete(&self) -> bool {
-        self.first_revision <= 1
+        self.first_revision <= 1 && self.missing() == 0
+    }
+
+    /// How many of its entries between the first and the last that were seen were not: a copy of a log
+    /// may have gaps.
+    pub fn missing(&self) -> u64 {
+        let span = self.revision.saturating_sub(self.first_revision);
+        (span + u64::from(self.revision > 0)).saturating_sub(self.events)
     }
 
     /// How many events of a type were seen.
@@ -127,8 +135,10 @@ impl SessionState {
     fn see(&mut self, event: &Event, recorded: &Recorded) {
         self.events += 1;
         self.revision = self.revision.max(recorded.revision);
-        if self.first_revision == 0 || recorded.revision < self.first_revision {
-            self.first_revision = recorded.revision;
+        // What other programs wrote may have no number.
+        let number = recorded.revision;
+        if number > 0 && (self.first_revision == 0 || number < self.first_revision) {
+            self.first_revision = number;
         }
         let at = event.timestamp;
         self.first_happened = Some(self.first_happened.map_or(at, |first| first.min(at)));

@@ -156,12 +156,12 @@ fn flags_that_make_no_sense() {
 fn a_password_is_never_repeated() {
     let sandbox = Sandbox::new();
     for url in [
-        "redis://ada:hunter2@localhost",
+        "redis://ada:hunter2@localhost:port",
         "hunter2@localhost:6379",
         "disk://ada:hunter2@x",
     ] {
         let flag = sandbox.run(&["info", "--url", url]);
-        flag.assert_refused(2, &["error: --url: ", "disk:PATH"]);
+        flag.assert_refused(2, &["error: --url: "]);
         let variable = sandbox
             .command(&["info"])
             .env("RECOUNT_URL", url)

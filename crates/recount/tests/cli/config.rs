@@ -78,10 +78,13 @@ fn without_a_file_the_defaults_hold_and_the_example_is_made_of_them() {
     };
     let from_example = sandbox.run(&["config"]);
     assert_eq!(values(&from_example), values(&shown));
+    // What the engine suggests, and what has no value to be written.
+    let lines = from_example.stdout.lines();
+    let left: Vec<_> = lines.filter(|line| line.contains("default")).collect();
+    let keys = left.iter().filter_map(|line| line.split(' ').next());
     assert!(
-        !from_example.stdout.contains("default"),
-        "{}",
-        from_example.stdout
+        keys.eq(["idempotency_window", "redis.password"]),
+        "{left:?}"
     );
 }
 

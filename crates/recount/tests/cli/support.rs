@@ -31,7 +31,15 @@ impl Sandbox {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.env_remove("NO_COLOR");
+        for name in [
+            "NO_COLOR",
+            "REDIS_URL",
+            "REDIS_PASSWORD",
+            "HOME",
+            "XDG_STATE_HOME",
+        ] {
+            command.env_remove(name);
+        }
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("RECOUNT_") {
                 command.env_remove(name);

@@ -78,3 +78,65 @@ pub async fn copies_are_numbered_like_other_entries<E: Engine>(setup: Setup<E>) 
     assert_eq!(appended_revisions(&outcomes), [4]);
     assert_eq!(revisions(&read_all(&*log).await), [1, 2, 0, 3, 4]);
 }
+
+/// A copy of an entry that had this revision where it comes from.
+fn numbered(entry: recount_core::Entry, revision: u64) -> recount_core::Entry {
+    recount_core::Entry {
+        revision: Some(revision),
+        ..entry
+    }
+}
+
+pub async fn a_copy_keeps_the_revision_that_it_brings<E: Engine>(setup: Setup<E>) {
+    let log = setup.open().await;
+    let copies = vec![
+        numbered(copy(id(1, 0), "c0", "s"), 5),
+        copy(id(1, 1), "c1", "s"),
+        numbered(copy(id(1, 2), "c2", "s"), 9),
+        numbered(copy(id(1, 3), "c3", "t"), 2),
+    ];
+    let receipt = log.append_with_ids(copies).await;
+    let outcomes = receipt.expect("the copies succeed").outcomes;
+    assert_eq!(appended_revisions(&outcomes), [5, 6, 9, 2]);
+    let log = setup.reopen(log).await;
+    let more = vec![numbered(copy(id(2, 0), "c4", "s"), 20)];
+    let receipt = log.append_with_ids(more).await;
+    let outcomes = receipt.expect("the copy succeeds").outcomes;
+    assert_eq!(appended_revisions(&outcomes), [20]);
+    let batch = vec![event("e0", "s"), event("e1", "t")];
+    let outcomes = append(&*log, Batch::new(batch)).await;
+    assert_eq!(appended_revisions(&outcomes), [21, 3]);
+    assert_eq!(revisions(&read_all(&*log).await), [5, 6, 9, 2, 20, 21, 3]);
+}
+
+pub async fn a_copy_s_revision_never_goes_back<E: Engine>(setup: Setup<E>) {
+    let mut log = setup.open().await;
+    add(&*log, events(0..3)).await;
+    let copies = vec![
+        numbered(copy(id(1, 0), "c0", "s"), 1),
+        numbered(copy(id(1, 1), "c1", "s"), 4),
+        numbered(copy(id(1, 2), "c2", "s"), 7),
+        numbered(copy(id(1, 3), "c3", "s"), 0),
+    ];
+    let receipt = log.append_with_ids(copies).await;
+    let outcomes = receipt.expect("the copies succeed").outcomes;
+    assert_eq!(appended_revisions(&outcomes), [4, 5, 7, 8]);
+    // Not either where nothing is left of the session.
+    trim_everything(&*log).await;
+    log = setup.reopen(log).await;
+    let more = vec![numbered(copy(id(2, 0), "c4", "s"), 3)];
+    let receipt = log.append_with_ids(more).await;
+    let outcomes = receipt.expect("the copy succeeds").outcomes;
+    assert_eq!(appended_revisions(&outcomes), [9]);
+}
+
+pub async fn a_revision_of_what_has_no_session_is_ignored<E: Engine>(setup: Setup<E>) {
+    let log = setup.open().await;
+    let receipt = log
+        .append_with_ids(vec![numbered(noise(id(1, 0)), 7)])
+        .await;
+    let outcomes = receipt.expect("the copy succeeds").outcomes;
+    assert_eq!(appended_revisions(&outcomes), [0]);
+    let log = setup.reopen(log).await;
+    assert_eq!(revisions(&read_all(&*log).await), [0]);
+}

@@ -1,3 +1,5 @@
+use redis::cmd;
+
 use super::super::{Repeat, Script};
 use super::*;
 
@@ -113,5 +115,40 @@ fn a_transaction_does_all_or_says_what_it_did() {
     assert_eq!(
         sort(&["+OK", "+QUEUED", "+QUEUED", "*2 -OOM_x -OOM_x"]),
         ("OOM".into(), false)
+    );
+}
+
+#[test]
+fn a_wait_comes_after_its_transaction() {
+    let all = commands(&["XADD", "XADD", "WAIT", "WAITAOF"]);
+    let atomic = call(&all, true, None);
+    let sent = names(&pipeline(&atomic, Extras::default()));
+    assert_eq!(sent, "MULTI XADD XADD EXEC WAIT WAITAOF");
+    let sort = |lines: &[&str]| sorted(&atomic, Extras::default(), answers(lines));
+    let queued = ["+OK", "+QUEUED", "+QUEUED"];
+    assert_eq!(
+        sort(&[&queued[..], &["*2 :1 :2", ":3", ":4"]].concat()),
+        Ok([1, 2, 3, 4].map(Value::Int).to_vec())
+    );
+    assert_eq!(
+        refused(sort(&[&queued[..], &["*2 :1 :2", "-ERR_x", ":4"]].concat())),
+        ("ERR".into(), true)
+    );
+    assert_eq!(
+        refused(sort(
+            &[&queued[..], &["*2 -OOM_x -OOM_x", ":0", ":0"]].concat()
+        )),
+        ("OOM".into(), false)
+    );
+    assert_eq!(
+        refused(sort(&[
+            "+OK",
+            "-MOVED_1_h:1",
+            "+QUEUED",
+            "-EXECABORT_x",
+            ":0",
+            ":0"
+        ])),
+        ("MOVED".into(), false)
     );
 }

@@ -72,6 +72,7 @@ fn every_answer_has_its_remedy() {
             "CROSSSLOT Keys in request don't hash to the same slot",
             Remedy::GiveUp,
         ),
+        ("ERR max number of clients reached", Remedy::Wait),
         ("ERR unknown command", Remedy::GiveUp),
     ] {
         assert_eq!(answered(line).remedy(&asked()), remedy, "{line}");

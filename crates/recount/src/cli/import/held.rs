@@ -5,12 +5,11 @@ use std::hash::Hasher as _;
 use std::ops::Bound;
 
 use recount::{
-    Body, EntryId, Event, Field, Filter, IdRange, Partition, Position, Query, ReadRange, Recount,
-    codec, same_content,
+    Body, Cursor, EntryId, Event, Field, IdRange, Position, ReadRange, Recount, codec, same_content,
 };
 use siphasher::sip::SipHasher13;
 
-use crate::cli::error::Result;
+use crate::cli::error::{Failure, Result};
 
 /// Event ids kept in memory at most, but for a single session that has more.
 const IDS_MAX: usize = 50_000;
@@ -18,9 +17,10 @@ const IDS_MAX: usize = 50_000;
 /// Looks up which events are there. Sessions are read once and kept while there is room.
 pub(super) struct Held {
     log: Option<Recount>,
-    /// The partitions and their last ids when the import began. What came later is the import's
-    /// own, within the idempotency window.
-    until: Vec<Position>,
+    /// The last ids of the partitions when the import began. What came later is the import's own, within
+    /// the idempotency window.
+    until: Cursor,
+    partitions: u32,
     sessions: HashMap<String, Session>,
     ids: usize,
     clock: u64,
@@ -51,7 +51,8 @@ impl Held {
     pub fn nothing() -> Self {
         Self {
             log: None,
-            until: Vec::new(),
+            until: Cursor::start(),
+            partitions: 1,
             sessions: HashMap::new(),
             ids: 0,
             clock: 0,
@@ -59,27 +60,17 @@ impl Held {
     }
 
     pub async fn new(log: &Recount) -> Result<Self> {
-        let info = log.info().await?;
-        let partitions = info.partitions.into_iter();
         Ok(Self {
             log: Some(log.clone()),
-            until: partitions
-                .map(|partition| Position {
-                    partition: partition.partition,
-                    entry_id: partition.last,
-                })
-                .collect(),
+            until: log.log().tail().await.map_err(Failure::from)?,
+            partitions: log.log().partitions(),
             ..Self::nothing()
         })
     }
 
     /// The last id of the only partition; none where there are several.
     pub fn last_id(&self) -> Option<EntryId> {
-        match self.until[..] {
-            [] => Some(EntryId::MIN),
-            [last] => Some(last.entry_id),
-            _ => None,
-        }
+        (self.partitions == 1).then(|| self.until.get(0))
     }
 
     pub async fn find(&mut self, event: &Event) -> Result<Found> {
@@ -117,7 +108,7 @@ impl Held {
         for last in self.until.iter().filter(|last| id <= last.entry_id) {
             let position = Position {
                 entry_id: id,
-                ..*last
+                ..last
             };
             if body(log, position).await?.as_ref() == Some(&decoded) {
                 return Ok(true);
@@ -141,28 +132,14 @@ impl Held {
 
     async fn load(&self, log: &Recount, id: &str) -> Result<Session> {
         let mut known = HashMap::new();
-        for last in &self.until {
-            let mut events = log.events(Query {
-                range: ReadRange {
-                    partition: last.partition,
-                    ..ReadRange::new(IdRange {
-                        start: Bound::Unbounded,
-                        end: Bound::Included(last.entry_id),
-                    })
-                },
-                filter: Filter {
-                    session_id: Some(id.to_owned()),
-                    ..Filter::default()
-                },
-            });
-            while let Some(recorded) = events.next().await? {
-                if let Some(event) = recorded.event() {
-                    let found = Known {
-                        position: recorded.position,
-                        content: content(event),
-                    };
-                    known.insert(event.id.as_str().into(), found);
-                }
+        let mut events = log.session(id).events().up_to(&self.until);
+        while let Some(recorded) = events.next().await? {
+            if let Some(event) = recorded.event() {
+                let found = Known {
+                    position: recorded.position,
+                    content: content(event),
+                };
+                known.insert(event.id.as_str().into(), found);
             }
         }
         Ok(Session { known, used: 0 })
@@ -195,14 +172,10 @@ async fn body(log: &Recount, position: Position) -> Result<Option<Body>> {
         end: Bound::Included(entry_id),
     };
     let range = ReadRange {
-        partition: partition as Partition,
+        partition,
         ..ReadRange::new(ids).limit(1)
     };
-    let page = log
-        .log()
-        .read(&range)
-        .await
-        .map_err(crate::cli::error::Failure::from)?;
+    let page = log.log().read(&range).await.map_err(Failure::from)?;
     Ok(page
         .entries
         .into_iter()

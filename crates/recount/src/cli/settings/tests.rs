@@ -10,6 +10,7 @@ fn args() -> GlobalArgs {
     GlobalArgs {
         url: None,
         stream: None,
+        mirror: None,
         config: None,
         quiet: false,
         color: When::Auto,
@@ -44,6 +45,14 @@ fn flags_win_over_variables_and_empty_ones_count_as_unset() {
         "recount info --config c.toml --url 'disk:b c'"
     );
 
+    let secret = GlobalArgs {
+        url: Some("redis://ada:hunter2@h".into()),
+        ..args()
+    };
+    let settings = resolve(secret, OwnFlags::default(), &[]).unwrap();
+    let command = settings.command("info");
+    assert_eq!(command, "recount info --url redis://h:6379/0");
+
     let empty = [
         ("RECOUNT_URL", ""),
         ("RECOUNT_STREAM", ""),
@@ -66,6 +75,7 @@ fn a_commands_own_flags_arrive() {
         fsync: Some(SyncMode::Os),
         batch_size: Some("7".into()),
         block: Some("5s".into()),
+        ..OwnFlags::default()
     };
     let settings = resolve(args(), own, &[("RECOUNT_FSYNC", "always")]).unwrap();
     let config = settings.config();
@@ -85,7 +95,7 @@ fn a_batch_that_is_full_has_room_for_one_more_event() {
 
 #[test]
 fn a_bad_variable_is_named() {
-    for (name, value) in [("RECOUNT_URL", "redis://:pw@h"), ("RECOUNT_FSYNC", "often")] {
+    for (name, value) in [("RECOUNT_URL", "redis://:pw@"), ("RECOUNT_FSYNC", "often")] {
         let refused = resolve(args(), OwnFlags::default(), &[(name, value)]);
         let Err(Failure::Reported { message, code, .. }) = refused else {
             panic!("{name} was accepted");

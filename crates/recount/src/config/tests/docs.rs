@@ -44,9 +44,12 @@ fn table() -> String {
         };
         let default = setting.value(&Config::default());
         let (key, variable, meaning) = (setting.key, setting.variable(), setting.meaning);
+        let also = setting
+            .also
+            .map_or_else(String::new, |also| format!(", else `{also}`"));
         let _ = writeln!(
             table,
-            "| `{key}` | `{variable}` | {flag} | `{default}` | {meaning} |"
+            "| `{key}` | `{variable}`{also} | {flag} | `{default}` | {meaning} |"
         );
     }
     table

@@ -159,7 +159,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         "1:9",
         "is not a sync mode: write always",
     ),
-    ("url = \"redis://h\"", "1:7", "only the disk engine"),
+    ("url = \"redis://h:x\"", "1:7", "not the URL of a Redis"),
     ("url = [\"disk:x\"]", "1:7", "this is a list"),
     (
         "url = \"disk:a\"\nurl = \"disk:b\"",
@@ -233,7 +233,7 @@ fn what_is_no_text_or_too_long_is_refused() {
 #[test]
 fn variables_and_flags_are_named_in_their_errors() {
     for (setting, value, words) in [
-        ("url", "redis://:pw@h", "only the disk engine"),
+        ("url", "redis://:pw@h:x", "not the URL of a Redis"),
         ("fsync", "often", "is not a sync mode"),
         (
             "batch_size",
@@ -353,7 +353,10 @@ fn no_password_is_shown() {
     let (_, value, _) = resolved.all().next().unwrap();
     assert_eq!(value.to_string(), "disk:///srv//***@h");
     for text in [
-        "url = \"redis://ada:hunter2@h\"",
+        "url = \"redis://ada:hunter2@h:x\"",
+        "redis.password = hunter2",
+        "redis.pasword = \"hunter2\"",
+        "[redis]\npassword = [\"hunter2\"]",
         "url = redis://ada:hunter2@h",
         "url = \"redis://ada:hunt\\er2@h\"",
         "url = \"redis://ada:hunter2@h",
@@ -363,4 +366,7 @@ fn no_password_is_shown() {
         let told = format!("{:?}", parse(text).unwrap_err());
         assert!(!told.contains("er2"), "{told}");
     }
+    let file = "url = \"redis://ada:hunter2@h\"\nredis.password = \"hunter2\"";
+    let told = format!("{:?} {:?}", parse(file), resolve(&[], &[], file));
+    assert!(!told.contains("er2"), "{told}");
 }

@@ -10,7 +10,7 @@ fn at(host: &str, port: u16) -> Address {
     }
 }
 
-fn node(at: Address) -> Arc<Node> {
+fn node(at: &Address) -> Arc<Node> {
     let login = Login {
         user: None,
         password: None,
@@ -73,7 +73,7 @@ fn masters_own_slots_and_replicas_are_only_known() {
         part(100, 199, vec![b.clone()]),
         part(300, 399, vec![a.clone()]),
     ];
-    let mut map = Map::draw(parts, node);
+    let mut map = Map::draw(parts, |at| node(&at));
     let owner = |map: &Map, slot| map.owner(slot).map(|node| node.at().clone());
     for (slot, owned_by) in [
         (0, Some(&a)),
@@ -93,7 +93,7 @@ fn masters_own_slots_and_replicas_are_only_known() {
     assert_eq!(addresses(map.masters()), [a.clone(), b.clone()]);
     assert_eq!(addresses(map.nodes()), [a.clone(), b, replica]);
     let new = at("new", 4);
-    map.give(0, node(new.clone()));
+    map.give(0, node(&new));
     assert_eq!(owner(&map, 0), Some(new.clone()));
     assert_eq!(owner(&map, 1), Some(a));
     assert!(map.node_at(&new).is_some());

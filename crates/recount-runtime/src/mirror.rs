@@ -1,0 +1,349 @@
+//! A copy of a stream on this machine's disk: the same entries under the same ids.
+//!
+//! One process maintains it, any others follow and take over when that one is gone. Each partition is
+//! read over a connection of its own, in large ranges until it has caught up, then as entries come. An
+//! entry can be read here as soon as it is written; the server is told that it is held here, and so may
+//! be trimmed there, only once it is on stable storage.
+//!
+//! Whenever it connects, the mirror compares its last entries with the server's. What was removed before
+//! it was mirrored is a *gap*, what the server has otherwise a *divergence*: both are recorded.
+
+mod backoff;
+mod compare;
+mod counts;
+mod incident;
+mod keep;
+mod local;
+mod place;
+mod run;
+mod shared;
+mod tail;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use recount_core::{Cursor, EventLog, IdRange, Origin, Partition, Position, ReadError};
+use recount_disk::{DiskLog, DiskOptions, OpenError};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use place::Place;
+use shared::Shared;
+
+pub use incident::{Incident, IncidentKind};
+pub use shared::{Progress, Role};
+
+/// How a mirror is kept.
+#[derive(Debug, Clone)]
+pub struct MirrorOptions {
+    /// Where mirrors are: each gets a directory in it.
+    pub dir: PathBuf,
+    /// Under what name it registers on the server. Default: the host's name and what tells the directory
+    /// from others, the same every time.
+    pub name: Option<String>,
+    /// How long the server keeps what is not mirrored after it last heard of the mirror. Default: 60 s.
+    pub lease: Duration,
+    /// How long an entry may wait to be put on stable storage. Default: 1 s.
+    pub sync_every: Duration,
+    /// How often a follower looks whether the maintainer is still there. Default: 1 s.
+    pub look_every: Duration,
+    /// How the local logs are opened. Sync, retention, window and limits are the mirror's own.
+    pub disk: DiskOptions,
+}
+
+impl MirrorOptions {
+    /// Mirrors in `dir`, and the defaults.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            name: None,
+            lease: Duration::from_mins(1),
+            sync_every: Duration::from_secs(1),
+            look_every: Duration::from_secs(1),
+            disk: DiskOptions::default(),
+        }
+    }
+
+    /// The directory of the mirror of `origin`, whether or not there is one.
+    pub fn dir_of(&self, origin: &dyn Origin) -> PathBuf {
+        self.place_of(origin).dir().to_owned()
+    }
+
+    fn place_of(&self, origin: &dyn Origin) -> Place {
+        Place::new(&self.dir, &origin.address(), &origin.stream())
+    }
+}
+
+/// Why a mirror could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MirrorError {
+    /// One of its logs could not be opened.
+    #[error("opening the mirror: {0}")]
+    Open(#[from] OpenError),
+    /// The system refused something.
+    #[error(
+        "{action} {path}: {message}; the mirror is on this machine's disk: check the directory, or name another"
+    )]
+    Storage {
+        /// What was tried, as in "creating".
+        action: &'static str,
+        /// The file or directory.
+        path: String,
+        /// What the system said.
+        message: String,
+    },
+    /// The process that maintains the mirror has not opened it.
+    #[error(
+        "another process maintains the mirror in {path}, but it has not created all of it: try again once it has, or end it"
+    )]
+    Unfinished {
+        /// The mirror's directory.
+        path: String,
+    },
+}
+
+impl MirrorError {
+    fn from_read(place: &Place, error: &ReadError) -> Self {
+        Self::Storage {
+            action: "mirroring to",
+            path: place.dir().display().to_string(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<MirrorError> for ReadError {
+    fn from(error: MirrorError) -> Self {
+        match error {
+            MirrorError::Open(OpenError::Corrupt { path, offset, what }) => {
+                Self::Corrupt { path, offset, what }
+            }
+            MirrorError::Open(OpenError::Storage {
+                action,
+                path,
+                message,
+            })
+            | MirrorError::Storage {
+                action,
+                path,
+                message,
+            } => Self::Storage {
+                action,
+                path,
+                message,
+            },
+            other => Self::Storage {
+                action: "opening",
+                path: "the mirror".into(),
+                message: other.to_string(),
+            },
+        }
+    }
+}
+
+/// A mirror that is kept, or followed, by this process.
+pub struct Mirror {
+    shared: Arc<Shared>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Mirror {
+    /// Opens the mirror of `origin`, creating it if need be, and keeps it until it is closed: mirrors,
+    /// or follows the process that does.
+    pub async fn open(
+        origin: Arc<dyn Origin>,
+        options: MirrorOptions,
+    ) -> Result<Self, MirrorError> {
+        let place = options.place_of(&*origin);
+        place.create()?;
+        let name = match &options.name {
+            Some(name) => name.clone(),
+            None => place.name()?,
+        };
+        let disk = local::options(&options.disk);
+        let shared = Arc::new(Shared::new(origin, place, name, &options, disk)?);
+        let turn = run::begin(&shared).await?;
+        let task = tokio::spawn(run::run(Arc::clone(&shared), turn));
+        Ok(Self {
+            shared,
+            task: Mutex::new(Some(task)),
+        })
+    }
+
+    /// Returns once everything up to `cursor` can be read here, so far as the server still has it.
+    pub async fn caught_up(&self, cursor: &Cursor) -> Result<(), ReadError> {
+        for position in cursor.iter() {
+            self.reached(position).await?;
+        }
+        Ok(())
+    }
+
+    async fn reached(&self, position: Position) -> Result<(), ReadError> {
+        let Position {
+            partition,
+            entry_id,
+        } = position;
+        let unknown = partition as usize >= self.shared.names.len();
+        let Some(before) = entry_id.previous().filter(|_| !unknown) else {
+            return Ok(());
+        };
+        let mut status = self.shared.status.subscribe();
+        let mut patience = PATIENCE_MIN;
+        loop {
+            {
+                let status = status.borrow_and_update();
+                if status.closing {
+                    return Err(ReadError::Closed);
+                }
+                if let Some(trouble) = &status.trouble {
+                    return Err(trouble.clone());
+                }
+            }
+            let log = self.shared.log(partition);
+            let cursor = Cursor::after(before);
+            tokio::select! {
+                waited = log.wait(&cursor) => match waited {
+                    Ok(()) => return Ok(()),
+                    // It was replaced: another is there already, or will be.
+                    Err(_) if !self.is_current(partition, &log) => continue,
+                    Err(error) if status.has_changed().is_err() => return Err(error),
+                    Err(_) => {}
+                },
+                changed = status.changed() => {
+                    changed.map_err(|_| ReadError::Closed)?;
+                    continue;
+                }
+                () = tokio::time::sleep(patience) => {}
+            }
+            patience = (patience * 2).min(PATIENCE_MAX);
+            // What the cursor names may have been removed before it was mirrored.
+            let tail = match log.tail().await {
+                Ok(tail) => tail.get(0),
+                Err(_) => continue,
+            };
+            let ids = IdRange::after(tail).up_to(entry_id);
+            if tail >= entry_id
+                || self
+                    .shared
+                    .origin
+                    .entries(partition, ids, 1)
+                    .await?
+                    .is_empty()
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_current(&self, partition: Partition, log: &Arc<DiskLog>) -> bool {
+        Arc::ptr_eq(log, &self.shared.log(partition))
+    }
+
+    /// The log of a partition, which calls itself partition 0; none for a partition there is not. A
+    /// divergence, and taking over from another process, put another log in its place.
+    pub fn log(&self, partition: Partition) -> Option<Arc<DiskLog>> {
+        ((partition as usize) < self.shared.names.len()).then(|| self.shared.log(partition))
+    }
+
+    /// Every gap and divergence that was ever met, by any process, oldest first.
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.shared.incidents()
+    }
+
+    /// The partitions that do not hold everything the stream was given since the mirror began.
+    pub fn partitions_with_gaps(&self) -> BTreeSet<Partition> {
+        let gaps = self.incidents().into_iter();
+        let gaps = gaps.filter(|incident| matches!(incident.kind, IncidentKind::Gap { .. }));
+        gaps.map(|incident| incident.partition).collect()
+    }
+
+    /// How far each partition is, as it goes on.
+    pub fn progress(&self) -> watch::Receiver<Vec<Progress>> {
+        self.shared.progress.subscribe()
+    }
+
+    /// What this process does; none while the mirror is opened again.
+    pub fn role(&self) -> Option<Role> {
+        self.shared.status.borrow().role
+    }
+
+    /// Whether this process mirrors, and no other.
+    pub fn is_maintainer(&self) -> bool {
+        self.role() == Some(Role::Maintainer)
+    }
+
+    /// Returns once this process maintains the mirror.
+    pub async fn maintaining(&self) -> Result<(), ReadError> {
+        let mut status = self.shared.status.subscribe();
+        let decided = status
+            .wait_for(|status| status.closing || status.role == Some(Role::Maintainer))
+            .await;
+        match decided {
+            Ok(status) if !status.closing => Ok(()),
+            _ => Err(ReadError::Closed),
+        }
+    }
+
+    /// Why the mirror cannot go on at present; it tries again by itself. Where only the server is
+    /// away, there is none.
+    pub fn trouble(&self) -> Option<ReadError> {
+        self.shared.status.borrow().trouble.clone()
+    }
+
+    /// The name it registers under.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        self.shared.place.dir()
+    }
+
+    /// Syncs what was mirrored, tells the server, and lets another process take over. Whoever waits for
+    /// the mirror gets [`ReadError::Closed`]. Closing again does nothing.
+    pub async fn close(&self) {
+        self.begin_closing();
+        let task = self.task.lock().take();
+        if let Some(task) = task
+            && let Err(failed) = task.await
+        {
+            tracing::error!(%failed, "the mirror ended early");
+        }
+    }
+
+    fn begin_closing(&self) {
+        self.shared
+            .status
+            .send_modify(|status| status.closing = true);
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        self.begin_closing();
+    }
+}
+
+/// How long something is waited for before the server is asked whether it is there at all.
+const PATIENCE_MIN: Duration = Duration::from_millis(20);
+const PATIENCE_MAX: Duration = Duration::from_secs(1);
+
+/// What another process recorded of the mirror of `origin`, and under what name that registers, without
+/// opening it.
+pub(crate) fn recorded(
+    options: &MirrorOptions,
+    origin: &dyn Origin,
+) -> Option<(PathBuf, Option<String>, Vec<Incident>)> {
+    let place = options.place_of(origin);
+    if !place.data().is_dir() {
+        return None;
+    }
+    let incidents = incident::Incidents::load(place.incidents());
+    let incidents = incidents.map_or_else(|_| Vec::new(), |incidents| incidents.all().to_vec());
+    Some((place.dir().to_owned(), place.given_name(), incidents))
+}

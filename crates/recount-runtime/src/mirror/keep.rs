@@ -1,0 +1,197 @@
+//! Syncing what was mirrored, and telling the server only then.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use recount_core::{Cursor, EntryId, EventLog, Partition, Position, ReadError};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::local;
+use super::shared::Shared;
+
+/// After so many bytes a sync does not wait for its time.
+const BYTES_UNSYNCED_MAX: u64 = 16 << 20;
+
+/// How long the last registration may take when the mirror is closed.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// Syncs, and keeps the mirror's registration.
+pub(crate) struct Keeper {
+    shared: Arc<Shared>,
+    held: Mutex<Vec<Held>>,
+    /// Told when there is something to sync.
+    work: Notify,
+    /// One registration at a time, so that an older one does not come after.
+    registering: tokio::sync::Mutex<()>,
+}
+
+/// How far one partition is.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// Up to here entries were appended.
+    appended: EntryId,
+    /// Up to here they are on stable storage.
+    synced: EntryId,
+    /// So many bytes were appended since.
+    bytes: u64,
+    /// Counts how often something was taken back: a sync that began before says nothing then.
+    taken_back: u64,
+}
+
+impl Keeper {
+    /// For logs whose content is on stable storage.
+    pub(crate) fn new(shared: Arc<Shared>, tails: &[EntryId]) -> Self {
+        let held = tails.iter().map(|&tail| Held {
+            appended: tail,
+            synced: tail,
+            bytes: 0,
+            taken_back: 0,
+        });
+        Self {
+            shared,
+            held: Mutex::new(held.collect()),
+            work: Notify::new(),
+            registering: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Notes that entries up to `last` were appended.
+    pub(crate) fn appended(&self, partition: Partition, last: EntryId, bytes: u64) {
+        let mut all = self.held.lock();
+        let held = &mut all[partition as usize];
+        let first = held.bytes == 0;
+        held.appended = held.appended.max(last);
+        held.bytes += bytes.max(1);
+        if first || held.bytes >= BYTES_UNSYNCED_MAX {
+            self.work.notify_one();
+        }
+    }
+
+    /// Takes back what was said about entries after `last`.
+    pub(crate) fn hold_at_most(&self, partition: Partition, last: EntryId) {
+        let mut all = self.held.lock();
+        let held = &mut all[partition as usize];
+        held.appended = held.appended.min(last);
+        held.synced = held.synced.min(last);
+        held.taken_back += 1;
+    }
+
+    /// Syncs and registers until a sync fails.
+    pub(crate) async fn run(&self) -> Result<Infallible, ReadError> {
+        let renew_every = self.shared.lease / 3;
+        let mut renew = Instant::now() + renew_every;
+        let mut sync = None;
+        loop {
+            let (dirty, full) = self.unsynced();
+            if dirty && sync.is_none() {
+                sync = Some(Instant::now() + self.shared.sync_every);
+            }
+            let due = sync.map_or(renew, |sync| renew.min(sync));
+            if !full {
+                tokio::select! {
+                    () = self.work.notified() => {}
+                    () = tokio::time::sleep_until(due) => {}
+                }
+            }
+            let now = Instant::now();
+            let (_, full) = self.unsynced();
+            if full || sync.is_some_and(|sync| sync <= now) {
+                sync = None;
+                self.sync().await?;
+                self.try_register().await;
+                renew = Instant::now() + renew_every;
+            } else if renew <= now {
+                self.try_register().await;
+                self.count().await;
+                renew = Instant::now() + renew_every;
+            }
+        }
+    }
+
+    /// Syncs and registers for the last time.
+    pub(crate) async fn finish(&self) {
+        if let Err(error) = self.sync().await {
+            tracing::warn!(%error, "the mirror's end is not synced");
+        }
+        let last = async {
+            self.try_register().await;
+            self.count().await;
+        };
+        // The server may be gone. Its lease will be.
+        let _ = tokio::time::timeout(LAST_WORD, last).await;
+    }
+
+    /// Whether anything is not synced, and whether that is much.
+    fn unsynced(&self) -> (bool, bool) {
+        let held = self.held.lock();
+        let dirty = held.iter().any(|held| held.bytes > 0);
+        let full = held.iter().any(|held| held.bytes >= BYTES_UNSYNCED_MAX);
+        (dirty, full)
+    }
+
+    async fn sync(&self) -> Result<(), ReadError> {
+        for partition in 0..self.shared.names.len() as Partition {
+            let log = self.shared.log(partition);
+            let held = self.held.lock()[partition as usize];
+            if held.bytes == 0 {
+                continue;
+            }
+            let synced = log.sync().await;
+            let mut all = self.held.lock();
+            let now = &mut all[partition as usize];
+            if now.taken_back != held.taken_back {
+                // The log may have been set aside, and closed. The next sync tells.
+                continue;
+            }
+            synced.map_err(|error| local::read_error(&self.shared, &error))?;
+            now.synced = now.synced.max(held.appended);
+            now.bytes -= held.bytes.min(now.bytes);
+        }
+        Ok(())
+    }
+
+    /// Tells the server up to where everything is on stable storage here.
+    pub(crate) async fn register(&self) -> Result<(), ReadError> {
+        let _alone = self.registering.lock().await;
+        let synced: Cursor = {
+            let held = self.held.lock();
+            let positions = held.iter().zip(0..).map(|(held, partition)| Position {
+                partition,
+                entry_id: held.synced,
+            });
+            positions.collect()
+        };
+        let shared = &self.shared;
+        let registered = shared.origin.register(&shared.name, &synced, shared.lease);
+        registered.await
+    }
+
+    async fn try_register(&self) {
+        if let Err(error) = self.register().await {
+            // The partitions find out by themselves, and register when the server is back.
+            tracing::debug!(%error, "the mirror is not registered");
+        }
+    }
+
+    /// Remembers what the server counts, of partitions that end where the mirror does.
+    async fn count(&self) {
+        for partition in 0..self.shared.names.len() as Partition {
+            let Ok(standing) = self.shared.origin.standing(partition).await else {
+                return;
+            };
+            self.shared.set_count(partition, &standing);
+        }
+    }
+}
+
+/// Closes logs after their last sync.
+pub(crate) async fn close(shared: &Shared) {
+    for log in shared.logs() {
+        if let Err(error) = log.close().await {
+            tracing::warn!(%error, "closing the mirror");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Whose turn it is: maintaining the mirror, or following who does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use recount_core::ReadError;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::MirrorError;
+use super::backoff::Backoff;
+use super::compare::tail_of;
+use super::keep::{self, Keeper};
+use super::local;
+use super::place::Turn;
+use super::shared::{Role, Shared};
+use super::tail;
+
+/// How long the maintainer may take to create a mirror that is opened elsewhere at the same time.
+const CREATION_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked for then, and after a partition was replaced.
+const CREATION_LOOK: Duration = Duration::from_millis(20);
+
+/// Opens the mirror's logs; with the lock, if this process maintains it.
+pub(crate) async fn begin(shared: &Shared) -> Result<Option<Turn>, MirrorError> {
+    let deadline = Instant::now() + CREATION_MAX;
+    loop {
+        if let Some(turn) = shared.place.try_turn()? {
+            let logs = local::open(&shared.place, &shared.names, &shared.disk).await?;
+            take_up(shared, logs, Role::Maintainer).await?;
+            return Ok(Some(turn));
+        }
+        if follow(shared).await? {
+            return Ok(None);
+        }
+        if Instant::now() >= deadline {
+            return Err(MirrorError::Unfinished {
+                path: shared.place.dir().display().to_string(),
+            });
+        }
+        sleep(CREATION_LOOK).await;
+    }
+}
+
+/// Opens the logs to read them; false if they are not all there.
+async fn follow(shared: &Shared) -> Result<bool, MirrorError> {
+    // Before the logs: what is recorded afterwards is seen later.
+    shared.refresh_incidents();
+    match local::follow(&shared.place, &shared.names, &shared.disk).await? {
+        Some(logs) => {
+            take_up(shared, logs, Role::Follower).await?;
+            Ok(true)
+        }
+        None => Ok(false),
+    }
+}
+
+async fn take_up(
+    shared: &Shared,
+    logs: Vec<Arc<recount_disk::DiskLog>>,
+    role: Role,
+) -> Result<(), MirrorError> {
+    let taken = shared.set_logs(logs, role).await;
+    taken.map_err(|error| MirrorError::from_read(&shared.place, &error))
+}
+
+/// Keeps the mirror until it is closed.
+pub(crate) async fn run(shared: Arc<Shared>, turn: Option<Turn>) {
+    let mut turn = turn;
+    let mut backoff = Backoff::new();
+    loop {
+        let ended = match turn.take() {
+            Some(turn) => {
+                let ended = maintain(&shared).await;
+                drop(turn);
+                ended
+            }
+            None => {
+                tokio::select! {
+                    () = shared.closing() => Ok(()),
+                    ended = watch(&shared) => ended,
+                }
+            }
+        };
+        if shared.status.borrow().closing {
+            return;
+        }
+        if let Err(error) = ended {
+            tracing::error!(%error, "the mirror was interrupted");
+            shared.trouble(error);
+            shared.status.send_modify(|status| status.role = None);
+        }
+        // Until the logs are open again, or it is somebody else's turn.
+        turn = loop {
+            tokio::select! {
+                () = shared.closing() => return,
+                () = async { if shared.status.borrow().trouble.is_some() { backoff.wait().await } } => {}
+            }
+            match begin(&shared).await {
+                Ok(turn) => break turn,
+                Err(error) => shared.trouble(error.into()),
+            }
+        };
+    }
+}
+
+/// Mirrors until the mirror is closed, or its disk fails.
+async fn maintain(shared: &Arc<Shared>) -> Result<(), ReadError> {
+    let mut tails = Vec::new();
+    for log in shared.logs() {
+        log.sync()
+            .await
+            .map_err(|error| local::read_error(shared, &error))?;
+        tails.push(tail_of(&log).await?);
+    }
+    let keeper = Arc::new(Keeper::new(Arc::clone(shared), &tails));
+    let mut tasks = JoinSet::new();
+    for partition in 0..tails.len() as u32 {
+        tasks.spawn(tail::mirror(
+            Arc::clone(shared),
+            Arc::clone(&keeper),
+            partition,
+        ));
+    }
+    let keeping = Arc::clone(&keeper);
+    tasks.spawn(async move { keeping.run().await });
+    let ended = tokio::select! {
+        () = shared.closing() => Ok(()),
+        ended = tasks.join_next() => match ended {
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
+            Some(Ok(Ok(never))) => match never {},
+            None => Ok(()),
+        },
+    };
+    tasks.shutdown().await;
+    if ended.is_ok() {
+        keeper.finish().await;
+    }
+    keep::close(shared).await;
+    ended
+}
+
+/// Looks whether the maintainer is gone, or replaced a partition; returns when it is to be opened anew.
+async fn watch(shared: &Shared) -> Result<(), ReadError> {
+    loop {
+        sleep(shared.look_every).await;
+        // Anything recorded may mean that a log was set aside.
+        if shared.refresh_incidents() {
+            return Ok(());
+        }
+        shared.follow_progress().await;
+        if let Some(turn) = shared.place.try_turn()? {
+            // Taken again once the logs are opened; whoever is faster has it.
+            drop(turn);
+            return Ok(());
+        }
+    }
+}
