@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use recount_core::{AppendError, Body, Entry, EntryId, EventId, Limits, Outcome, Position, codec};
+use recount_core::{
+    AppendError, Body, Entry, EntryId, EventId, Limits, Outcome, Position, ReadError, codec,
+};
 use redis::{Cmd, Value};
 use uuid::Uuid;
 
 use crate::content::mark;
 use crate::error::Failed;
+use crate::info;
 use crate::keys::Keys;
 use crate::net::{Call, Repeat};
 use crate::read;
@@ -62,6 +65,7 @@ pub(crate) async fn append(
         ));
     }
     check(shared, keys, &entries)?;
+    check_order(shared, keys, &entries).await?;
     let copies: Vec<Copy> = entries.into_iter().map(Copy::new).collect();
     let mut commands = vec![command(shared, keys, &copies)];
     commands.extend(shared.wait_command());
@@ -120,29 +124,45 @@ fn check(shared: &Shared, keys: &Keys, entries: &[Entry]) -> Result<(), AppendEr
             bytes_max: batch_bytes_max,
         });
     }
-    let mut last = EntryId::MIN;
-    for entry in entries {
-        // The first one is compared with the stream by the script.
-        if entry.id <= last && (last > EntryId::MIN || entry.id == EntryId::MIN) {
-            return Err(AppendError::IdNotAbove {
-                given: entry.id,
-                last,
-            });
-        }
-        last = entry.id;
-        if entry.fields.len() > FIELDS_MAX {
-            return Err(refused(
-                shared,
-                keys,
-                format!(
-                    "entry {} has {} fields, at most {FIELDS_MAX} are supported",
-                    entry.id,
-                    entry.fields.len()
-                ),
-            ));
-        }
+    match entries.iter().find(|entry| entry.fields.len() > FIELDS_MAX) {
+        None => Ok(()),
+        Some(entry) => Err(refused(
+            shared,
+            keys,
+            format!(
+                "entry {} has {} fields, at most {FIELDS_MAX} are supported",
+                entry.id,
+                entry.fields.len()
+            ),
+        )),
     }
-    Ok(())
+}
+
+/// The ids have to increase. The first one is compared with the stream by the script, unless another one is
+/// refused already: the error names the first at fault.
+async fn check_order(shared: &Shared, keys: &Keys, entries: &[Entry]) -> Result<(), AppendError> {
+    let wrong = entries.windows(2).find(|pair| pair[1].id <= pair[0].id);
+    let Some([before, wrong]) = wrong else {
+        return Ok(());
+    };
+    let standing = info::standing(shared, keys).await;
+    let last = standing.map_err(|error| unread(shared, keys, &error))?.last;
+    let (given, last) = match entries[0].id <= last {
+        true => (entries[0].id, last),
+        false => (wrong.id, before.id),
+    };
+    Err(AppendError::IdNotAbove { given, last })
+}
+
+/// What a copy needed to know could not be read.
+fn unread(shared: &Shared, keys: &Keys, error: &ReadError) -> AppendError {
+    match error {
+        ReadError::Closed => AppendError::Closed,
+        error => AppendError::Unavailable {
+            address: shared.net.address(keys.slot),
+            message: error.to_string(),
+        },
+    }
 }
 
 fn refused(shared: &Shared, keys: &Keys, message: String) -> AppendError {
@@ -251,10 +271,7 @@ async fn revisions_of(
         let ids = (copies[0].entry.id, copies[copies.len() - 1].entry.id);
         let direction = recount_core::Direction::Forward;
         let entries = read::fetch(shared, keys, ids, direction, copies.len()).await;
-        let entries = entries.map_err(|error| AppendError::Unavailable {
-            address: shared.net.address(keys.slot),
-            message: error.to_string(),
-        })?;
+        let entries = entries.map_err(|error| unread(shared, keys, &error))?;
         let numbered = |entry: &Entry| (entry.id, entry.revision.unwrap_or(0));
         found.extend(entries.iter().map(numbered));
     }

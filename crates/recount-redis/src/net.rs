@@ -184,11 +184,6 @@ impl Net {
         self.inner.topology.address(slot)
     }
 
-    /// Whether slots may be on different servers.
-    pub(crate) fn is_cluster(&self) -> bool {
-        self.inner.url.is_cluster()
-    }
-
     /// Ends everything that is blocked or retried, here and in clones, with [`CallError::Closed`].
     pub(crate) fn close(&self) {
         self.inner.closed.send_replace(true);

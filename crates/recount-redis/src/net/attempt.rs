@@ -174,10 +174,8 @@ fn is_error(value: &Value) -> bool {
 
 /// How many commands at the end of a transaction come after it: inside, WAIT would not wait.
 fn waits_after(call: &Call<'_>) -> usize {
-    match call.atomic {
-        true => call.commands.iter().rev().take_while(|c| waits(c)).count(),
-        false => 0,
-    }
+    let at_the_end = call.commands.iter().rev().take_while(|last| waits(last));
+    if call.atomic { at_the_end.count() } else { 0 }
 }
 
 /// Whether the command only waits for what others wrote.

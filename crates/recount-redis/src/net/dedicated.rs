@@ -48,8 +48,7 @@ impl Dedicated {
                 Failure::broken(self.node.address(), message)
             }
         };
-        // Boxed, for it is large and rare.
-        Err(Box::pin(self.failed(failure)).await)
+        Err(self.failed(failure).await)
     }
 
     /// Sees to it that the next connection goes to who is the master then.
@@ -62,7 +61,8 @@ impl Dedicated {
             Remedy::Moved(to) => topology.moved(self.slot, &to),
         };
         debug!(?failure, "a dedicated connection is of no more use");
-        let finding = topology.rediscover(first.as_ref());
+        // Boxed, for it is large and rare.
+        let finding = Box::pin(topology.rediscover(first.as_ref()));
         let limit = self.net.inner.options.connect_timeout;
         // As it may fail, too: opening the next connection tries again.
         let bounded = async { Ok(timeout(limit, finding).await) };
