@@ -40,10 +40,15 @@ impl Facts {
     /// Asks every master. What a user may not ask stays unknown.
     pub(crate) async fn ask(net: &Net) -> Result<Self, CallError> {
         let mut facts: Option<Self> = None;
-        let mut config = redis::cmd("CONFIG");
-        config.arg("GET").arg("*");
+        // Settings one by one, and no more than are needed: there are passwords among the others.
+        let config = |pattern: &str| {
+            let mut command = redis::cmd("CONFIG");
+            command.arg("GET").arg(pattern);
+            command
+        };
         let infos = net.masters(&redis::cmd("INFO")).await;
-        let configs = net.masters(&config).await;
+        let aof = net.masters(&config("append*")).await;
+        let save = net.masters(&config("save")).await;
         for (place, (_, info)) in infos.into_iter().enumerate() {
             let mut one = Self::default();
             match info {
@@ -54,8 +59,10 @@ impl Facts {
                 Err(CallError::Server { code, .. }) if code == "NOPERM" => {}
                 Err(error) => return Err(error),
             }
-            if let Some((_, Ok(Value::Array(settings)))) = configs.get(place) {
-                one.read_config(settings);
+            for answers in [&aof, &save] {
+                if let Some((_, Ok(Value::Array(settings)))) = answers.get(place) {
+                    one.read_config(settings);
+                }
             }
             facts = Some(match facts {
                 Some(facts) => facts.weaker(one),
@@ -114,8 +121,7 @@ impl Facts {
             },
             _ => self.aof,
         };
-        self.snapshots = setting("save");
-        self.eviction = setting("maxmemory-policy").or(self.eviction.take());
+        self.snapshots = setting("save").or(self.snapshots.take());
     }
 
     fn weaker(self, other: Self) -> Self {

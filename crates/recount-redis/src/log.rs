@@ -372,8 +372,9 @@ impl EventLog for RedisLog {
 
 impl Drop for RedisLog {
     fn drop(&mut self) {
-        // Whoever trims in the background ends with the log.
+        // What runs in the background ends with the log.
         self.shared.closed.send_replace(true);
+        self.shared.net.close();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Publishing without idempotency: plain `XADD`, together or not at all.
 
 use recount_core::{AppendError, Outcome, Partition, Position};
-use redis::{Cmd, Value};
+use redis::Cmd;
 
 use super::{Conditions, Prepared};
 use crate::error::Failed;
@@ -35,34 +35,27 @@ pub(super) async fn append(
         }
         command
     });
-    // Spelt out, because the wait has to follow on the same connection.
-    let commands: Vec<Cmd> = std::iter::once(redis::cmd("MULTI"))
-        .chain(adds)
-        .chain([redis::cmd("EXEC")])
-        .chain(shared.wait_command())
-        .collect();
+    let commands: Vec<Cmd> = adds.chain(shared.wait_command()).collect();
     let call = Call {
         commands: &commands,
-        atomic: false,
+        atomic: true,
         script: None,
         repeat: Repeat::UnlessUnknown,
         patience: shared.wait_patience(),
     };
     let replies = shared.net.call(keys.slot, call).await;
     let replies = replies.map_err(|error| Failed::from(error).append(&keys.stream))?;
-    let mut replies = replies.into_iter().skip(events.len() + 1);
-    let ids = wire::list(replies.next().unwrap_or(Value::Nil));
-    let ids = ids.and_then(|ids| {
-        ids.iter()
-            .map(wire::entry_id)
-            .collect::<Result<Vec<_>, _>>()
-    });
+    let (ids, waited) = replies.split_at(events.len().min(replies.len()));
+    let ids = ids
+        .iter()
+        .map(wire::entry_id)
+        .collect::<Result<Vec<_>, _>>();
     let ids = ids.map_err(|shape| {
         let address = shared.net.address(keys.slot);
         shape.from(address).append(&keys.stream)
     })?;
-    if let Some(waited) = replies.next() {
-        shared.check_waited(&waited)?;
+    if let Some(waited) = waited.first() {
+        shared.check_waited(waited)?;
     }
     let appended = |entry_id| Outcome::Appended {
         position: Position {

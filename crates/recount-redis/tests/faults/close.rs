@@ -1,15 +1,24 @@
 //! Whatever waits for a server ends when the log is closed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use recount_core::{AppendError, Batch, Cursor, EntryId, EventLog, Origin, ReadError, ReadRange};
-use recount_redis::RedisLog;
+use recount_redis::{RedisLog, RedisOptions};
 use recount_testbed::{Flavor, Server};
 
 use crate::kit::{append, event, open, patient, wait_until};
 
+/// Whatever ends within a test does not end at its deadline.
+fn endless() -> RedisOptions {
+    RedisOptions {
+        deadline: Duration::from_hours(1),
+        ..patient()
+    }
+}
+
 async fn log_of(server: &Server) -> Arc<RedisLog> {
-    open(&server.url(), patient()).await
+    open(&server.url(), endless()).await
 }
 
 fn blocked(server: &Server) {
@@ -56,21 +65,7 @@ async fn calls_to_a_server_that_hangs_end() {
     let log = log_of(&server).await;
     append(&log, "a").await.expect("it is appended");
     server.pause();
-    let appending = tokio::spawn({
-        let log = Arc::clone(&log);
-        async move { log.append(Batch::new(vec![event("b", "s")])).await }
-    });
-    let reading = tokio::spawn({
-        let log = Arc::clone(&log);
-        async move { log.read(&ReadRange::all()).await }
-    });
-    // So that both have begun.
-    tokio::task::yield_now().await;
-    log.close().await.expect("it closes");
-    let error = appending.await.expect("it ends").expect_err("no answer");
-    assert!(matches!(error, AppendError::Closed), "{error:?}");
-    let error = reading.await.expect("it ends").expect_err("no answer");
-    assert!(matches!(error, ReadError::Closed), "{error:?}");
+    calls_end(&log).await;
     server.resume();
 }
 
@@ -78,19 +73,42 @@ async fn calls_to_a_server_that_hangs_end() {
 async fn calls_to_a_server_that_is_gone_end() {
     let mut server = Server::start(Flavor::Redis70, &[]);
     let log = log_of(&server).await;
+    append(&log, "a").await.expect("it is appended");
     server.kill();
-    let appending = tokio::spawn({
-        let log = Arc::clone(&log);
-        async move { append(&log, "a").await }
-    });
-    let waiting = tokio::spawn({
-        let log = Arc::clone(&log);
-        async move { log.wait(&Cursor::default()).await }
-    });
-    tokio::task::yield_now().await;
-    log.close().await.expect("it closes");
-    let error = appending.await.expect("it ends").expect_err("nobody");
-    assert!(matches!(error, AppendError::Closed), "{error:?}");
-    let error = waiting.await.expect("it ends").expect_err("nobody");
-    assert!(matches!(error, ReadError::Closed), "{error:?}");
+    calls_end(&log).await;
+}
+
+/// Begins one call of each kind, closes the log, and waits for them.
+async fn calls_end(log: &RedisLog) {
+    let batch = Batch::new(vec![event("b", "s")]);
+    let range = ReadRange::all();
+    let cursor = Cursor::default();
+    let mut append = log.append(batch);
+    let mut read = log.read(&range);
+    let mut wait = log.wait(&cursor);
+    let mut info = log.info();
+    // Each is polled once, and has asked the server.
+    tokio::select! {
+        biased;
+        done = &mut append => panic!("nobody answers: {done:?}"),
+        done = &mut read => panic!("nobody answers: {done:?}"),
+        done = &mut wait => panic!("nobody answers: {done:?}"),
+        done = &mut info => panic!("nobody answers: {done:?}"),
+        () = std::future::ready(()) => {}
+    }
+    let end = async {
+        let (closed, append, read, wait, info) =
+            tokio::join!(log.close(), append, read, wait, info);
+        closed.expect("it closes");
+        // Whether it was appended may be unknown.
+        let error = append.expect_err("nobody answers");
+        let known = matches!(error, AppendError::Closed | AppendError::Unavailable { .. });
+        assert!(known, "{error:?}");
+        assert_eq!(read.expect_err("nobody answers"), ReadError::Closed);
+        assert_eq!(wait.expect_err("nobody answers"), ReadError::Closed);
+        assert_eq!(info.expect_err("nobody answers"), ReadError::Closed);
+    };
+    tokio::time::timeout(Duration::from_mins(1), end)
+        .await
+        .expect("closing ends every call long before its deadline");
 }

@@ -70,8 +70,8 @@ async fn a_missing_replica_is_not_confirmed_and_a_present_one_is() {
     // It is there all the same, as the error says.
     assert_eq!(ids(&log).await, ["a"]);
 
-    let following = format!("127.0.0.1 {}", master.port());
-    let replica = Server::start(Flavor::Redis70, &["--replicaof", &following]);
+    let port = master.port().to_string();
+    let replica = Server::start(Flavor::Redis70, &["--replicaof", "127.0.0.1", &port]);
     until("the replica to be in step", || {
         (replica.info("master_link_status")? == "up").then_some(())
     });

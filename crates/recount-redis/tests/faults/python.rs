@@ -48,7 +48,7 @@ async fn flat_entries_of_a_foreign_producer_are_events() {
         let ms = 1_700_000_000_000 + 1_000 * number as u64;
         assert_eq!(event.timestamp, Timestamp::saturating_from_millis(ms));
         let data =
-            format!(r#"{{"role":"user","content":"Grüße {number}","tokens":12,"final":true}}"#);
+            format!(r#"{{"content":"Grüße {number}","final":true,"role":"user","tokens":12}}"#);
         assert_eq!(event.data, JsonObject::parse(data).expect("JSON"));
         assert_eq!(recorded.revision, 0, "the stream does not number them");
     }

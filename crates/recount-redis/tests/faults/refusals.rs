@@ -42,8 +42,8 @@ async fn a_replica_is_read_and_not_written() {
     let master = Server::start(Flavor::Redis70, &[]);
     let log = open(&master.url(), patient()).await;
     append(&log, "a").await.expect("it is appended");
-    let following = format!("127.0.0.1 {}", master.port());
-    let replica = Server::start(Flavor::Redis70, &["--replicaof", &following]);
+    let port = master.port().to_string();
+    let replica = Server::start(Flavor::Redis70, &["--replicaof", "127.0.0.1", &port]);
     until("the replica to be in step", || {
         (replica.info("master_link_status")? == "up").then_some(())
     });
