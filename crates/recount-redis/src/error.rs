@@ -128,7 +128,9 @@ pub(crate) fn explain(code: &str, message: &str) -> String {
             "the key holds something else than a stream: choose another stream (--stream), or remove the key"
                 .into()
         }
-        "NOPERM" => format!("the user may not do this: {said}; KEYS.md lists the commands it needs"),
+        "NOPERM" => not_permitted(&said),
+        // What Redis 7.0 says inside a script.
+        "ERR" if message.starts_with("The user executing the script") => not_permitted(&said),
         "READONLY" => {
             "the server is a read-only replica: give the address of its master".into()
         }
@@ -136,4 +138,8 @@ pub(crate) fn explain(code: &str, message: &str) -> String {
         "NOREPLICAS" => format!("the server has too few replicas to take writes: {said}"),
         _ => said,
     }
+}
+
+fn not_permitted(said: &str) -> String {
+    format!("the user may not do this: {said}; KEYS.md lists the commands it needs")
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use recount_core::{
@@ -21,6 +22,9 @@ use crate::shared::Shared;
 use crate::url::RedisUrl;
 use crate::watch::Watcher;
 use crate::{copies, info, partitions, read, retain, session, trim};
+
+/// How long appends that are under way may take once the log is being closed.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// A stream on a Redis or Valkey server, or on a cluster of them.
 ///
@@ -362,8 +366,13 @@ impl EventLog for RedisLog {
 
     async fn close(&self) -> Result<(), AppendError> {
         self.shared.closed.send_replace(true);
-        for publisher in self.publishers.iter() {
-            publisher.finish().await;
+        let finish = async {
+            for publisher in self.publishers.iter() {
+                publisher.finish().await;
+            }
+        };
+        if tokio::time::timeout(CLOSING, finish).await.is_err() {
+            tracing::warn!("appends that were under way were given up: the server does not answer");
         }
         self.shared.net.close();
         Ok(())

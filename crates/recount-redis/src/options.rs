@@ -23,7 +23,7 @@ pub struct RedisOptions {
     pub wait_replicas: u32,
     /// Who must have synced an append before it is acknowledged (`WAITAOF`, Redis 7.2). Default: nobody.
     pub wait_aof: Option<WaitAof>,
-    /// How long to wait for them. Default: 1 s.
+    /// How long to wait for them. Default: 5 s, for a server that syncs every second may take two.
     pub wait_timeout: Duration,
     /// How many partitions the stream has. Default: what it has, or 1 for a new one.
     pub partitions: Option<u32>,
@@ -74,7 +74,7 @@ impl Default for RedisOptions {
             retention: Retention::default(),
             wait_replicas: 0,
             wait_aof: None,
-            wait_timeout: Duration::from_secs(1),
+            wait_timeout: Duration::from_secs(5),
             partitions: None,
             deadline: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),

@@ -77,10 +77,14 @@ async fn a_user_without_rights_to_write_is_told_so() {
         let rules: Vec<&str> = rules.split(' ').collect();
         server.command(&rules).assert_fine();
         let address = format!("redis://reader:s3cret@127.0.0.1:{}", server.port());
+        // Opening a new stream writes; and so does publishing to one that is there.
+        let error = refused(&address, impatient()).await;
+        assert!(error.contains("the user may not"), "{flavor:?}: {error}");
+        assert_eq!(server.command(&["DBSIZE"]).integer(), 0);
+        open(&server.url(), patient()).await;
         let log = open(&address, impatient()).await;
         let error = append(&log, "a").await.expect_err("no rights").to_string();
         assert!(error.contains("the user may not"), "{flavor:?}: {error}");
-        assert_eq!(server.command(&["DBSIZE"]).integer(), 0);
     }
 }
 
