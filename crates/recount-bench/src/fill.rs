@@ -28,7 +28,7 @@ pub async fn log(
 ) -> Result<(DiskLog, Duration), Failure> {
     let log = ours::open(dir, sync).await?;
     let mut spent = Duration::ZERO;
-    for batches in chunks(&mut generator, events) {
+    for batches in chunks(&mut generator, events, BATCH_EVENTS) {
         let start = Instant::now();
         ours::append_all(&log, batches, IN_FLIGHT, &mut Timing::new()).await?;
         spent += start.elapsed();
@@ -43,7 +43,7 @@ pub async fn redis(
     events: u64,
 ) -> io::Result<Duration> {
     let mut spent = Duration::ZERO;
-    for batches in chunks(&mut generator, events) {
+    for batches in chunks(&mut generator, events, BATCH_EVENTS) {
         let start = Instant::now();
         for batch in batches {
             connection.append(&batch).await?;
@@ -53,22 +53,28 @@ pub async fn redis(
     Ok(spent)
 }
 
-/// So many events in batches, some at a time. Tells how far it is.
-fn chunks(generator: &mut Generator, events: u64) -> impl Iterator<Item = Vec<Vec<Event>>> {
+/// So many events in batches of `batch_events`, some at a time. Tells how far it is.
+pub fn chunks(
+    generator: &mut Generator,
+    events: u64,
+    batch_events: usize,
+) -> impl Iterator<Item = Vec<Vec<Event>>> {
+    // Whole batches, so that none is smaller but the last.
+    let chunk_events = CHUNK_EVENTS - CHUNK_EVENTS % batch_events as u64;
     let mut made = 0;
     std::iter::from_fn(move || {
-        if made > 0 && made / TELL_EVERY > made.saturating_sub(CHUNK_EVENTS) / TELL_EVERY {
+        if made > 0 && made / TELL_EVERY > made.saturating_sub(chunk_events) / TELL_EVERY {
             eprintln!(
                 "  {:.0}M of {:.1}M events",
                 made as f64 / 1e6,
                 events as f64 / 1e6
             );
         }
-        let chunk = CHUNK_EVENTS.min(events - made);
+        let chunk = chunk_events.min(events - made);
         made += chunk;
         let batches: Vec<_> = (0..chunk)
-            .step_by(BATCH_EVENTS)
-            .map(|at| generator.take(BATCH_EVENTS.min((chunk - at) as usize)))
+            .step_by(batch_events)
+            .map(|at| generator.take(batch_events.min((chunk - at) as usize)))
             .collect();
         (!batches.is_empty()).then_some(batches)
     })

@@ -17,6 +17,7 @@ mod ours;
 mod process;
 mod publish;
 mod redis;
+mod redis_engine;
 mod replay;
 mod report;
 mod session;
@@ -58,6 +59,8 @@ enum Command {
     Trim(trim::Options),
     /// How long publishing waits while the log is trimmed, sealed and followed
     Stall(stall::Options),
+    /// How the log on a Redis server does beside the bare commands of the same server
+    Redis(redis_engine::Options),
     /// One measurement in this process, for the other commands
     #[command(hide = true)]
     Measure(measure::Run),
@@ -69,6 +72,16 @@ enum Command {
     MeasureTrim(trim::Run),
     #[command(hide = true)]
     MeasureStall(stall::Run),
+    #[command(hide = true)]
+    MeasureRedisPublish(redis_engine::PublishRun),
+    #[command(hide = true)]
+    MeasureRedisMirror(redis_engine::MirrorRun),
+    #[command(hide = true)]
+    MeasureRedisLag(redis_engine::LagRun),
+    #[command(hide = true)]
+    MeasureRedisSession(redis_engine::SessionRun),
+    #[command(hide = true)]
+    MeasureRedisMemory(redis_engine::MemoryRun),
     /// Follows a log until standard input ends
     #[command(hide = true)]
     Follow(stall::FollowRun),
@@ -96,11 +109,17 @@ fn main() -> ExitCode {
         Command::Session(options) => session::run(&options),
         Command::Trim(options) => trim::run(&options),
         Command::Stall(options) => stall::run(&options),
+        Command::Redis(options) => redis_engine::run(&options),
         Command::Measure(run) => measure::run(&run),
         Command::MeasureReplay(run) => replay::measure(&run),
         Command::MeasureSession(run) => session::measure(&run),
         Command::MeasureTrim(run) => trim::measure(&run),
         Command::MeasureStall(run) => stall::measure(&run),
+        Command::MeasureRedisPublish(run) => redis_engine::measure_publish(&run),
+        Command::MeasureRedisMirror(run) => redis_engine::measure_mirror(&run),
+        Command::MeasureRedisLag(run) => redis_engine::measure_lag(&run),
+        Command::MeasureRedisSession(run) => redis_engine::measure_session(&run),
+        Command::MeasureRedisMemory(run) => redis_engine::measure_memory(&run),
         Command::Follow(run) => stall::follow(&run),
     };
     match done {

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
+use clap::ValueEnum;
 use recount_core::{EntryId, Event, Recorded, codec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,15 +19,20 @@ use crate::ours::STREAM;
 /// Another process may take the port between our finding it free and the server's taking it.
 const START_ATTEMPTS: usize = 5;
 
+/// The server that is started where no other is named.
+pub const PROGRAM: &str = "redis-server";
+
 /// What is said where there is none.
 pub const MISSING: &str = "no redis-server in the PATH: install one to compare with it";
 
 /// What the installed server calls itself, if there is one.
 pub fn version() -> Option<String> {
-    let output = Command::new("redis-server")
-        .arg("--version")
-        .output()
-        .ok()?;
+    version_of(Path::new(PROGRAM))
+}
+
+/// What a server calls itself; none where there is no such program.
+pub fn version_of(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let version = text
         .split_whitespace()
@@ -35,12 +41,28 @@ pub fn version() -> Option<String> {
 }
 
 /// When the server syncs what it wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Fsync {
-    /// Before every acknowledgement.
+    /// Before every acknowledgement
     Always,
-    /// When the operating system sees fit.
+    /// Once a second
+    Everysec,
+    /// When the operating system sees fit
     No,
+    /// Never: there is no append-only file
+    Off,
+}
+
+impl Fsync {
+    fn arguments(self) -> [&'static str; 4] {
+        let (appendonly, appendfsync) = match self {
+            Self::Always => ("yes", "always"),
+            Self::Everysec => ("yes", "everysec"),
+            Self::No => ("yes", "no"),
+            Self::Off => ("no", "no"),
+        };
+        ["--appendonly", appendonly, "--appendfsync", appendfsync]
+    }
 }
 
 /// A running server; stopped when dropped.
@@ -52,19 +74,26 @@ pub struct Server {
 impl Server {
     /// Starts a server that keeps its append-only file in `dir`, on a free port.
     pub fn start(dir: &Path, fsync: Fsync) -> io::Result<Self> {
-        let fsync = match fsync {
-            Fsync::Always => "always",
-            Fsync::No => "no",
-        };
+        Self::start_program(Path::new(PROGRAM), dir, fsync, &[])
+    }
+
+    /// The same with another program, and with further arguments.
+    pub fn start_program(
+        program: &Path,
+        dir: &Path,
+        fsync: Fsync,
+        more: &[&str],
+    ) -> io::Result<Self> {
         for _ in 0..START_ATTEMPTS {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
                 .local_addr()?
                 .port();
-            let mut child = Command::new("redis-server")
+            let mut child = Command::new(program)
                 .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-                .args(["--appendonly", "yes", "--appendfsync", fsync])
+                .args(fsync.arguments())
                 // No snapshots and no rewrites in between: only what is asked for is measured.
                 .args(["--save", "", "--auto-aof-rewrite-percentage", "0"])
+                .args(more)
                 .arg("--dir")
                 .arg(dir)
                 .stdout(Stdio::piped())
@@ -81,7 +110,10 @@ impl Server {
                 line.clear();
             }
         }
-        Err(io::Error::other("redis-server does not start"))
+        Err(io::Error::other(format!(
+            "{} does not start",
+            program.display()
+        )))
     }
 
     /// The port of this machine that it listens on.

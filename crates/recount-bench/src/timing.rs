@@ -21,8 +21,12 @@ impl Timing {
 
     /// Notes that an append that began at `start` was acknowledged now.
     pub fn append_done(&mut self, start: Instant) {
-        self.appends
-            .saturating_record(start.elapsed().as_nanos() as u64);
+        self.append_took(start.elapsed());
+    }
+
+    /// Notes how long an append took.
+    pub fn append_took(&mut self, time: Duration) {
+        self.appends.saturating_record(time.as_nanos() as u64);
     }
 
     /// Notes that publishing, begun at `start`, pauses now.

@@ -129,8 +129,8 @@ pub(crate) fn explain(code: &str, message: &str) -> String {
                 .into()
         }
         "NOPERM" => not_permitted(&said),
-        // What Redis 7.0 says inside a script.
-        "ERR" if message.starts_with("The user executing the script") => not_permitted(&said),
+        // What servers say inside a script.
+        "ERR" if message.contains("The user executing the script can't") => not_permitted(&said),
         "READONLY" => {
             "the server is a read-only replica: give the address of its master".into()
         }

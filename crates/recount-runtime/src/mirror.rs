@@ -104,6 +104,9 @@ pub enum MirrorError {
         /// The mirror's directory.
         path: String,
     },
+    /// The log that it belongs to was closed.
+    #[error("the log was closed")]
+    Closed,
 }
 
 impl MirrorError {
@@ -136,6 +139,7 @@ impl From<MirrorError> for ReadError {
                 path,
                 message,
             },
+            MirrorError::Closed => Self::Closed,
             other => Self::Storage {
                 action: "opening",
                 path: "the mirror".into(),
@@ -208,10 +212,10 @@ impl Mirror {
             tokio::select! {
                 waited = log.wait(&cursor) => match waited {
                     Ok(()) => return Ok(()),
-                    // It was replaced: another is there already, or will be.
+                    // It was replaced, or will be.
                     Err(_) if !self.is_current(partition, &log) => continue,
-                    Err(error) if status.has_changed().is_err() => return Err(error),
-                    Err(_) => {}
+                    Err(ReadError::Closed) => tokio::time::sleep(patience).await,
+                    Err(error) => return Err(error),
                 },
                 changed = status.changed() => {
                     changed.map_err(|_| ReadError::Closed)?;
@@ -247,6 +251,33 @@ impl Mirror {
     /// divergence, and taking over from another process, put another log in its place.
     pub fn log(&self, partition: Partition) -> Option<Arc<DiskLog>> {
         ((partition as usize) < self.shared.names.len()).then(|| self.shared.log(partition))
+    }
+
+    /// Reads from a partition's log. Where another log took its place meanwhile, the read is done again
+    /// there. None for a partition there is not.
+    pub(crate) async fn reading<T, R: Future<Output = Result<T, ReadError>>>(
+        &self,
+        partition: Partition,
+        read: impl Fn(Arc<DiskLog>) -> R,
+    ) -> Result<Option<T>, ReadError> {
+        let mut status = self.shared.status.subscribe();
+        loop {
+            let replaced = status.borrow_and_update().replaced;
+            let Some(log) = self.log(partition) else {
+                return Ok(None);
+            };
+            let error = match read(log).await {
+                Ok(read) => return Ok(Some(read)),
+                Err(error) => error,
+            };
+            // A follower learns a moment later that a log was replaced.
+            let again = status.wait_for(|status| status.closing || status.replaced > replaced);
+            match tokio::time::timeout(self.shared.look_every * 3, again).await {
+                Ok(Ok(status)) if !status.closing => {}
+                Ok(_) => return Err(ReadError::Closed),
+                Err(_) => return Err(error),
+            }
+        }
     }
 
     /// Every gap and divergence that was ever met, by any process, oldest first.
@@ -333,17 +364,29 @@ impl Drop for Mirror {
 const PATIENCE_MIN: Duration = Duration::from_millis(20);
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
 
-/// What another process recorded of the mirror of `origin`, and under what name that registers, without
-/// opening it.
-pub(crate) fn recorded(
-    options: &MirrorOptions,
-    origin: &dyn Origin,
-) -> Option<(PathBuf, Option<String>, Vec<Incident>)> {
+/// What is known of a mirror without opening it.
+pub(crate) struct RecordedMirror {
+    pub(crate) dir: PathBuf,
+    /// What it registers as, if that was decided.
+    pub(crate) name: Option<String>,
+    pub(crate) incidents: Vec<Incident>,
+}
+
+/// What is known of the mirror of `origin` without opening it; none where there is none.
+pub(crate) fn recorded(options: &MirrorOptions, origin: &dyn Origin) -> Option<RecordedMirror> {
     let place = options.place_of(origin);
-    if !place.data().is_dir() {
+    if !is_there(options, origin) {
         return None;
     }
     let incidents = incident::Incidents::load(place.incidents());
-    let incidents = incidents.map_or_else(|_| Vec::new(), |incidents| incidents.all().to_vec());
-    Some((place.dir().to_owned(), place.given_name(), incidents))
+    Some(RecordedMirror {
+        dir: place.dir().to_owned(),
+        name: place.given_name(),
+        incidents: incidents.map_or_else(|_| Vec::new(), |incidents| incidents.all().to_vec()),
+    })
+}
+
+/// Whether there is a mirror of `origin`.
+pub(crate) fn is_there(options: &MirrorOptions, origin: &dyn Origin) -> bool {
+    options.place_of(origin).data().is_dir()
 }

@@ -205,7 +205,11 @@ impl Cluster {
 }
 
 fn is_settled(node: &Server) -> bool {
-    let state = node.command(&["CLUSTER", "INFO"]).text();
+    // A node that loads its data answers with an error.
+    let state = node.command(&["CLUSTER", "INFO"]);
+    if state.error().is_some() || !state.text().contains("cluster_state:ok") {
+        return false;
+    }
     let in_step = || match node.info("role").as_deref() {
         Some("slave") => node.info("master_link_status").as_deref() == Some("up"),
         role => role == Some("master"),
@@ -214,7 +218,7 @@ fn is_settled(node: &Server) -> bool {
         let covered: i64 = ranges(node).map(|range| range.end - range.start + 1).sum();
         covered == SLOTS as i64
     };
-    state.contains("cluster_state:ok") && in_step() && every_slot()
+    in_step() && every_slot()
 }
 
 struct Range {
@@ -225,7 +229,10 @@ struct Range {
 
 /// The slots as a node knows them, with their masters.
 fn ranges(node: &Server) -> impl Iterator<Item = Range> {
-    let slots = node.command(&["CLUSTER", "SLOTS"]).list();
+    let slots = match node.command(&["CLUSTER", "SLOTS"]) {
+        Reply::List(slots) => slots,
+        _ => Vec::new(),
+    };
     slots.into_iter().map(|range| {
         let range = range.list();
         let master = range[2].clone().list();

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Starts the program, says its pid, and waits: for a line, then it kills the program; or for the end of
+/// Starts the program, says its pid, leaves the output to it alone, and waits: for a line, then it kills the program; or for the end of
 /// the pipe, which the system closes even when the test is killed, then it takes the directory away as well.
 const KEEPER: &str = r#"
 dir=$1; shift
 "$@" </dev/null 2>&1 & pid=$!
 echo "pid $pid"
+exec >&-
 read -r line; keep=$?
 kill -9 "$pid" 2>/dev/null
 wait "$pid" 2>/dev/null

@@ -20,8 +20,8 @@ impl Sentinel {
     pub fn start(flavor: Flavor, sentinels: usize, args: &[&str]) -> Self {
         let master = Server::start(flavor, args);
         let port = master.port().to_string();
-        let following = format!("127.0.0.1 {port}");
-        let replica = Server::start(flavor, &[args, &["--replicaof", &following]].concat());
+        let following = ["--replicaof", "127.0.0.1", &port];
+        let replica = Server::start(flavor, &[args, &following].concat());
         until("the replica to be in step", || {
             (replica.info("master_link_status")? == "up").then_some(())
         });

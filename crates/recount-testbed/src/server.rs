@@ -148,9 +148,13 @@ impl Server {
         self.client().command(words)
     }
 
-    /// A field of `INFO`.
+    /// A field of `INFO`; none where there is no such field, or the server does not say.
     pub fn info(&self, field: &str) -> Option<String> {
-        let text = self.command(&["INFO", "all"]).text();
+        let answer = self.command(&["INFO", "all"]);
+        if answer.error().is_some() {
+            return None;
+        }
+        let text = answer.text();
         let mut lines = text.lines().filter_map(|line| line.split_once(':'));
         lines
             .find(|(name, _)| *name == field)

@@ -1,12 +1,15 @@
 //! The handle to an open log.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use recount_core::{
-    AppendError, Batch, Event, EventLog, LogInfo, Outcome, Partition, Query, ReadError, Receipt,
-    StartFrom, TrimError, TrimReport, TrimRequest, UpcastLog, Upcasters,
+    AppendError, Batch, Event, EventLog, Filter, LogInfo, Origin, Outcome, Partition, Query,
+    ReadError, Receipt, SessionRead, StartFrom, TrimError, TrimReport, TrimRequest, UpcastLog,
+    Upcasters,
 };
+use recount_runtime::{Mirror, MirrorError, MirroredLog};
 
 use crate::{Builder, Events, OpenError, Session, Tail};
 
@@ -18,6 +21,16 @@ pub struct Recount {
     /// Reads them as they are stored.
     stored: Arc<dyn EventLog>,
     recovery: Option<Arc<str>>,
+    server: Option<Server>,
+}
+
+/// What is known of a log on a server besides the log.
+#[derive(Clone)]
+pub(crate) struct Server {
+    /// The log without a mirror.
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) origin: Arc<dyn Origin>,
+    pub(crate) mirrored: Option<Arc<MirroredLog>>,
 }
 
 impl Recount {
@@ -47,6 +60,14 @@ impl Recount {
             log: Arc::new(UpcastLog::new(Arc::clone(&stored), upcasters)),
             stored,
             recovery: recovery.map(Into::into),
+            server: None,
+        }
+    }
+
+    pub(crate) fn on(self, server: Server) -> Self {
+        Self {
+            server: Some(server),
+            ..self
         }
     }
 
@@ -62,6 +83,50 @@ impl Recount {
     /// The log itself, with its whole contract. What it reads went through the upcasters.
     pub fn log(&self) -> &Arc<dyn EventLog> {
         &self.log
+    }
+
+    /// What a stream on a server offers to mirrors; none of a log on disk.
+    pub fn origin(&self) -> Option<&Arc<dyn Origin>> {
+        self.server.as_ref().map(|server| &server.origin)
+    }
+
+    /// The mirror of a log on a server, if a directory for mirrors is known. It is opened by the first
+    /// query that needs it, or by this, and kept until the log is closed.
+    pub async fn mirror(&self) -> Result<Option<Arc<Mirror>>, MirrorError> {
+        match self
+            .server
+            .as_ref()
+            .and_then(|server| server.mirrored.as_ref())
+        {
+            Some(mirrored) => mirrored.mirror().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the mirror is, or will be.
+    pub fn mirror_dir(&self) -> Option<PathBuf> {
+        let mirrored = self.server.as_ref()?.mirrored.as_ref()?;
+        Some(mirrored.mirror_dir())
+    }
+
+    /// Whether what passes `filter` is looked for in the mirror: all but everything, and sessions that the
+    /// server knows in full.
+    pub async fn needs_mirror(&self, filter: &Filter) -> Result<bool, ReadError> {
+        let Some(Server {
+            log,
+            mirrored: Some(_),
+            ..
+        }) = &self.server
+        else {
+            return Ok(false);
+        };
+        match &filter.session_id {
+            Some(session_id) if filter.user_id.is_none() && filter.types.is_empty() => {
+                let page = log.session(&SessionRead::last(session_id, 0)).await?;
+                Ok(!page.is_complete())
+            }
+            _ => Ok(!filter.is_empty()),
+        }
     }
 
     /// In a sentence, what opening found damaged and set aside; none where all was well.
@@ -117,7 +182,9 @@ impl Recount {
     /// Follows the log from a place on. What is appended after this call returned is seen, also
     /// from [`StartFrom::End`].
     pub async fn tail(&self, from: StartFrom) -> Result<Tail, ReadError> {
-        Tail::start(self.log.clone(), from).await
+        // A mirror would only delay what the server shows at once.
+        let by_index = self.server.is_none();
+        Tail::start(self.log.clone(), from, by_index).await
     }
 
     /// Removes entries from the start of the log; see [`EventLog::trim`].

@@ -67,6 +67,9 @@ pub use open::{Builder, DEFAULT_STREAM, OpenError};
 pub use recount_core::*;
 pub use recount_disk::SyncMode;
 pub use recount_redis::{InvalidRedisUrl, RedisUrl, WaitAof};
+pub use recount_runtime::{
+    Incident, IncidentKind, Mirror, MirrorError, Progress as MirrorProgress, Role as MirrorRole,
+};
 pub use replay::{InvalidPace, Pace, Replay, ReplayError};
 pub use session::{MESSAGES_MAX, OpenCall, Session, SessionState, SessionStatus, StateMessage};
 pub use tail::{Skipped, Tail};

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recount_core::{Limits, Retention, Upcasters};
+use recount_core::{EventLog, Limits, Retention, Upcasters};
 use recount_disk::{DiskLog, DiskOptions, SyncMode};
 use recount_redis::{RedisLog, RedisOptions, RedisUrl};
+use recount_runtime::{MirrorOptions, MirroredLog};
 
 use crate::config::RedisConfig;
+use crate::handle::Server;
 use crate::{Config, InvalidUrl, LogUrl, Recount};
 
 /// The stream that is opened unless another one is named.
@@ -171,7 +173,20 @@ impl Builder {
         } else {
             RedisLog::open(&url, stream, options).await?
         };
-        Ok(Recount::opened(Arc::new(log), self.upcasters, None))
+        let log = Arc::new(log);
+        let mirrored = self.config.mirror.map(|folder| {
+            let options = MirrorOptions::new(folder);
+            Arc::new(MirroredLog::new(Arc::clone(&log), options))
+        });
+        let read: Arc<dyn EventLog> = match &mirrored {
+            Some(mirrored) => Arc::clone(mirrored) as _,
+            None => Arc::clone(&log) as _,
+        };
+        Ok(Recount::opened(read, self.upcasters, None).on(Server {
+            log: Arc::clone(&log) as _,
+            origin: log,
+            mirrored,
+        }))
     }
 
     /// The names of the streams there, sorted.

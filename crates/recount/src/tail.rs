@@ -31,6 +31,8 @@ use crate::events::first_retained;
 pub struct Tail {
     log: Arc<dyn EventLog>,
     filter: Filter,
+    /// Whether the log finds by an index what passes the filter; otherwise everything is read.
+    by_index: bool,
     /// How far the log was searched.
     searched: Cursor,
     /// Up to where it is searched before its end is asked for again.
@@ -70,7 +72,11 @@ impl Tail {
     /// The same where many partitions share that room.
     const PAGE_ENTRIES_SHARED: usize = 64;
 
-    pub(crate) async fn start(log: Arc<dyn EventLog>, from: StartFrom) -> Result<Self, ReadError> {
+    pub(crate) async fn start(
+        log: Arc<dyn EventLog>,
+        from: StartFrom,
+        by_index: bool,
+    ) -> Result<Self, ReadError> {
         let end = log.tail().await?;
         let (searched, asked) = match from {
             StartFrom::End => (end, Cursor::start()),
@@ -85,6 +91,7 @@ impl Tail {
         Ok(Self {
             log,
             filter: Filter::default(),
+            by_index,
             searched,
             round: Round::default(),
             asked,
@@ -171,9 +178,13 @@ impl Tail {
                 limit: (Self::PAGE_ENTRIES / self.log.partitions().max(1) as usize)
                     .max(Self::PAGE_ENTRIES_SHARED),
             },
-            filter: self.filter.clone(),
+            filter: if self.by_index {
+                self.filter.clone()
+            } else {
+                Filter::default()
+            },
         };
-        let page = self.log.query(&query).await?;
+        let mut page = self.log.query(&query).await?;
         let begins = page.entries.first().map(|first| first.position.entry_id);
         // Whoever comes right from waiting is not behind. Its place may well be trimmed by then, with
         // nothing missed.
@@ -194,6 +205,7 @@ impl Tail {
                 last.entry_id
             }
         };
+        page.entries.retain(|recorded| self.filter.passes(recorded));
         self.found
             .entry(partition)
             .or_default()

@@ -4,7 +4,19 @@ use recount_core::{AppendError, EventLog, Origin, Outcome};
 use recount_redis::RedisOptions;
 use recount_testbed::{Cluster, Flavor};
 
-use crate::kit::{Publishers, append, ids, impatient, open, patient, wait_until};
+use crate::kit::{Publishers, append, ids, impatient, open, patient, refused, wait_until};
+
+/// How often the nodes answered with an error of this kind.
+fn told(cluster: &Cluster, error: &str) -> u64 {
+    let field = format!("errorstat_{error}");
+    let counts = cluster.nodes().iter().filter_map(|node| node.info(&field));
+    counts
+        .map(|count| -> u64 {
+            let count = count.trim_start_matches("count=");
+            count.parse().expect("a count")
+        })
+        .sum()
+}
 
 const PARTITIONS: u32 = 3;
 const PUBLISHERS: usize = 6;
@@ -39,6 +51,10 @@ async fn publishing_goes_on_while_slots_move() {
         }
         let acknowledged = publishers.finish().await;
         acknowledged.verify(&log).await;
+        for answer in ["MOVED", "ASK", "TRYAGAIN"] {
+            let count = told(&cluster, answer);
+            assert!(count > 0, "{flavor:?} never answered {answer}");
+        }
         log.close().await.expect("it closes");
     }
 }
@@ -121,4 +137,29 @@ async fn one_node_that_is_up_is_enough_to_find_the_others() {
     let log = open(&address, patient()).await;
     append(&log, "a").await.expect("it is appended");
     assert_eq!(ids(&log).await, ["a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_logs_in_to_every_node() {
+    let cluster = Cluster::start(Flavor::Redis62, &[]);
+    for node in cluster.nodes() {
+        let rules = "ACL SETUSER recorder on >s3cret ~* +@all";
+        let rules: Vec<&str> = rules.split(' ').collect();
+        node.command(&rules).assert_fine();
+        node.command(&["ACL", "SETUSER", "default", "off"]);
+    }
+    let nodes = cluster.url();
+    let with = |login: &str| nodes.replace("://", &format!("://{login}@"));
+    let log = open(&with("recorder:s3cret"), spread()).await;
+    let publishers = Publishers::start(&log, PUBLISHERS);
+    publishers.go_on(20);
+    publishers.finish().await.verify(&log).await;
+
+    let error = refused(&with("recorder:wr0ng"), impatient()).await;
+    assert!(
+        error.contains("password") && !error.contains("wr0ng"),
+        "{error}"
+    );
+    let error = refused(&nodes, impatient()).await;
+    assert!(error.contains("password"), "{error}");
 }

@@ -29,6 +29,7 @@ async fn nothing_acknowledged_is_missing_and_nothing_stands_twice() {
         let acknowledged = publishers.finish().await;
         let direct = open(&server.url(), patient()).await;
         acknowledged.verify(&direct).await;
+        assert!(acknowledged.duplicates > 0, "answers were cut off");
     }
 }
 

@@ -88,7 +88,7 @@ pub async fn everything(log: &RedisLog) -> Vec<Recorded> {
 /// The ids of all events.
 pub async fn ids(log: &RedisLog) -> Vec<String> {
     let all = everything(log).await;
-    all.iter().map(|recorded| id_of(recorded)).collect()
+    all.iter().map(id_of).collect()
 }
 
 fn id_of(recorded: &Recorded) -> String {
@@ -105,7 +105,15 @@ pub fn wait_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 pub struct Publishers {
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicUsize>,
-    tasks: Vec<JoinHandle<Vec<(String, Position)>>>,
+    tasks: Vec<JoinHandle<Told>>,
+}
+
+/// What one publisher was told.
+#[derive(Default)]
+struct Told {
+    events: Vec<(String, Position)>,
+    /// How many of them an attempt had appended whose answer never came.
+    duplicates: usize,
 }
 
 /// Events that a publisher appends at once.
@@ -142,11 +150,13 @@ impl Publishers {
     /// Lets each finish its batch. What was acknowledged, in the order of each session.
     pub async fn finish(self) -> Acknowledged {
         self.stop.store(true, Ordering::SeqCst);
-        let mut events = Vec::new();
+        let mut acknowledged = Acknowledged::default();
         for task in self.tasks {
-            events.push(task.await.expect("the publisher ends"));
+            let told = task.await.expect("the publisher ends");
+            acknowledged.sessions.push(told.events);
+            acknowledged.duplicates += told.duplicates;
         }
-        Acknowledged(events)
+        acknowledged
     }
 }
 
@@ -155,11 +165,11 @@ async fn publish(
     publisher: usize,
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicUsize>,
-) -> Vec<(String, Position)> {
+) -> Told {
     let session = format!("session-{publisher}");
-    let mut told = Vec::new();
+    let mut told = Told::default();
     while !stop.load(Ordering::SeqCst) {
-        let first = told.len();
+        let first = told.events.len();
         let names: Vec<String> = (first..first + TOGETHER)
             .map(|number| format!("{session}-{number}"))
             .collect();
@@ -176,19 +186,26 @@ async fn publish(
             Outcome::Conflict { .. } => panic!("nobody else uses these ids: {outcome:?}"),
             _ => outcome.position(),
         });
-        told.extend(names.into_iter().zip(outcomes));
+        told.events.extend(names.into_iter().zip(outcomes));
+        told.duplicates += receipt.duplicates();
         acknowledged.fetch_add(1, Ordering::SeqCst);
     }
     told
 }
 
-/// What publishers were told: for each session, its events and where they are.
-pub struct Acknowledged(Vec<Vec<(String, Position)>>);
+/// What publishers were told.
+#[derive(Default)]
+pub struct Acknowledged {
+    /// For each session, its events and where they are.
+    sessions: Vec<Vec<(String, Position)>>,
+    /// How many events an attempt had appended whose answer never came.
+    pub duplicates: usize,
+}
 
 impl Acknowledged {
     /// How many events.
     pub fn len(&self) -> usize {
-        self.0.iter().map(Vec::len).sum()
+        self.sessions.iter().map(Vec::len).sum()
     }
 
     /// Everything acknowledged is there, where it was said to be, in order; nothing is there twice; and the
@@ -200,7 +217,7 @@ impl Acknowledged {
             let before = places.insert(id_of(recorded), recorded.position);
             assert_eq!(before, None, "{} stands twice", id_of(recorded));
         }
-        for session in &self.0 {
+        for session in &self.sessions {
             for (name, position) in session {
                 assert_eq!(places.get(name), Some(position), "{name} was acknowledged");
             }
@@ -208,7 +225,7 @@ impl Acknowledged {
             assert!(ordered, "a session's order is that of its appends");
         }
         assert_eq!(all.len(), self.len(), "what is there was acknowledged");
-        for publisher in 0..self.0.len() {
+        for publisher in 0..self.sessions.len() {
             self.verify_session(log, publisher, &all).await;
         }
     }
@@ -239,7 +256,7 @@ impl Acknowledged {
         let there = ids(log).await;
         let found: BTreeSet<&String> = there.iter().collect();
         assert_eq!(found.len(), there.len(), "nothing stands twice");
-        for session in &self.0 {
+        for session in &self.sessions {
             let kept: Vec<bool> = session
                 .iter()
                 .map(|(name, _)| found.contains(name))

@@ -45,6 +45,22 @@ async fn calls_fail_at_their_deadline_and_work_once_the_server_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_that_hung_took_after_all_is_not_appended_again() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let log = open(&server.url(), impatient()).await;
+    append(&log, "a").await.expect("it is appended");
+    server.pause();
+    let error = append(&log, "b").await.expect_err("no answer");
+    assert!(
+        matches!(error, AppendError::Unavailable { .. }),
+        "{error:?}"
+    );
+    server.resume();
+    append(&log, "b").await.expect("the server goes on");
+    assert_eq!(ids(&log).await, ["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_outlasts_a_restart_within_its_deadline() {
     let mut server = Server::start(Flavor::Redis70, &["--appendonly", "yes"]);
     let log = open(&server.url(), patient()).await;

@@ -18,7 +18,7 @@ fn of(partitions: u32) -> RedisOptions {
 
 /// A session that belongs to a partition.
 fn session_of(log: &impl EventLog, partition: u32) -> String {
-    (0..)
+    (0..1_000)
         .map(|number| format!("session-{number}"))
         .find(|session| log.partition_of(session) == partition)
         .expect("every partition has sessions")
@@ -34,7 +34,8 @@ async fn partitions_are_spread_evenly_and_sessions_are_kept_whole() {
             .entry(cluster.master_of(cluster.slot_of(&name)))
             .or_insert(0) += 1;
     }
-    assert_eq!(Vec::from_iter(masters.values()), [&2; 3], "two on each");
+    assert_eq!(masters.len(), 3);
+    assert!(masters.values().all(|count| *count == 2), "two on each");
 
     let events: Vec<_> = (0..600)
         .map(|number| event(&format!("e{number}"), &format!("session-{}", number % 100)))

@@ -62,6 +62,22 @@ async fn a_replica_is_read_and_not_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_becomes_a_replica_is_written_to_once_it_is_one_again() {
+    let other = Server::start(Flavor::Redis70, &[]);
+    let server = Server::start(Flavor::Redis70, &[]);
+    let log = open(&server.url(), impatient()).await;
+    let port = other.port().to_string();
+    server
+        .command(&["REPLICAOF", "127.0.0.1", &port])
+        .assert_fine();
+    let error = append(&log, "a").await.expect_err("a replica").to_string();
+    assert!(error.contains("read-only replica"), "{error}");
+    server.command(&["REPLICAOF", "NO", "ONE"]).assert_fine();
+    append(&log, "a").await.expect("it is appended");
+    assert_eq!(ids(&log).await, ["a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_out_of_memory_takes_nothing_and_goes_on_later() {
     for flavor in [
         Flavor::Redis60,

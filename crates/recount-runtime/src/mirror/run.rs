@@ -122,16 +122,9 @@ async fn maintain(shared: &Arc<Shared>) -> Result<(), ReadError> {
             partition,
         ));
     }
-    let keeping = Arc::clone(&keeper);
-    tasks.spawn(async move { keeping.run().await });
     let ended = tokio::select! {
-        () = shared.closing() => Ok(()),
-        ended = tasks.join_next() => match ended {
-            Some(Ok(Err(error))) => Err(error),
-            Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
-            Some(Ok(Ok(never))) => match never {},
-            None => Ok(()),
-        },
+        ended = all(&mut tasks) => ended,
+        Err(error) = keeper.run() => Err(error),
     };
     tasks.shutdown().await;
     if ended.is_ok() {
@@ -141,12 +134,24 @@ async fn maintain(shared: &Arc<Shared>) -> Result<(), ReadError> {
     ended
 }
 
+/// Returns once every task has ended, or one has failed.
+async fn all(tasks: &mut JoinSet<Result<(), ReadError>>) -> Result<(), ReadError> {
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(ended) => ended?,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+    Ok(())
+}
+
 /// Looks whether the maintainer is gone, or replaced a partition; returns when it is to be opened anew.
 async fn watch(shared: &Shared) -> Result<(), ReadError> {
+    let pending = shared.swap_pending();
     loop {
         sleep(shared.look_every).await;
-        // Anything recorded may mean that a log was set aside.
-        if shared.refresh_incidents() {
+        // Anything recorded may mean that a log was set aside; or one that was to be now is.
+        if shared.refresh_incidents() || (pending && !shared.swap_pending()) {
             return Ok(());
         }
         shared.follow_progress().await;

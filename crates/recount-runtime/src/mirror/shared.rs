@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use recount_core::{EntryId, EventLog, Origin, Partition, ReadError, Standing};
-use recount_disk::{DiskLog, DiskOptions};
+use recount_disk::{DiskLog, DiskOptions, streams};
 use tokio::sync::watch;
 
 use super::MirrorError;
 use super::compare::tail_of;
 use super::counts::{Count, Counts};
-use super::incident::{Incident, Incidents};
+use super::incident::{Incident, IncidentKind, Incidents};
 use super::place::Place;
 
 /// How far a partition's mirror is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// How many entries it holds.
     pub mirrored: u64,
@@ -85,7 +85,7 @@ impl Shared {
                 replaced: 0,
                 closing: false,
             }),
-            progress: watch::Sender::new(vec![Progress::default(); names.len()]),
+            progress: watch::Sender::new(Vec::new()),
             lease: options.lease,
             sync_every: options.sync_every,
             look_every: options.look_every,
@@ -146,7 +146,8 @@ impl Shared {
 
     /// How many entries the mirror of a partition was given.
     pub(crate) fn mirrored(&self, partition: Partition) -> u64 {
-        self.progress.borrow()[partition as usize].mirrored
+        let progress = self.progress.borrow();
+        progress.get(partition as usize).map_or(0, |p| p.mirrored)
     }
 
     /// Notes that entries up to `last` can be read.
@@ -217,6 +218,19 @@ impl Shared {
     /// Reads what the maintainer recorded; whether there was anything.
     pub(crate) fn refresh_incidents(&self) -> bool {
         self.incidents.lock().refresh().unwrap_or(false)
+    }
+
+    /// Whether a partition is recorded as set aside that is not: whoever maintains the mirror is about to.
+    pub(crate) fn swap_pending(&self) -> bool {
+        let there = streams(&self.place.data()).unwrap_or_default();
+        let incidents = self.incidents.lock();
+        incidents.all().iter().any(|incident| match &incident.kind {
+            IncidentKind::Divergence {
+                set_aside: Some(name),
+                ..
+            } => !there.contains(name),
+            _ => false,
+        })
     }
 
     pub(crate) fn record(&self, incident: Incident) -> Result<(), MirrorError> {

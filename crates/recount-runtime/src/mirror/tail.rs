@@ -27,14 +27,16 @@ pub(crate) enum Trouble {
     Origin(ReadError),
     /// This machine's disk: the mirror is opened anew.
     Local(ReadError),
+    /// The mirror is being closed.
+    Closing,
 }
 
-/// Mirrors a partition until its disk fails.
+/// Mirrors a partition until the mirror is closed, or its disk fails.
 pub(crate) async fn mirror(
     shared: Arc<Shared>,
     keeper: Arc<Keeper>,
     partition: Partition,
-) -> Result<Infallible, ReadError> {
+) -> Result<(), ReadError> {
     let tail = Tail {
         shared,
         keeper,
@@ -44,10 +46,14 @@ pub(crate) async fn mirror(
     loop {
         match tail.connected(&mut backoff).await {
             Err(Trouble::Local(error)) => return Err(error),
+            Err(Trouble::Closing) => return Ok(()),
             Err(Trouble::Origin(error)) => {
                 tracing::debug!(%error, partition, "the mirror lost its server");
                 tail.shared.away(partition);
-                backoff.wait().await;
+                tokio::select! {
+                    () = tail.shared.closing() => return Ok(()),
+                    () = backoff.wait() => {}
+                }
             }
         }
     }
@@ -62,6 +68,15 @@ struct Tail {
 impl Tail {
     /// Mirrors over one connection.
     async fn connected(&self, backoff: &mut Backoff) -> Result<Infallible, Trouble> {
+        let (log, feed) = tokio::select! {
+            () = self.shared.closing() => return Err(Trouble::Closing),
+            connected = self.connect() => connected?,
+        };
+        self.pump(log, feed, backoff).await
+    }
+
+    /// Finds out where to go on, and begins there.
+    async fn connect(&self) -> Result<(Arc<DiskLog>, Box<dyn Feed>), Trouble> {
         let origin = &self.shared.origin;
         let standing = origin.standing(self.partition).await;
         let standing = standing.map_err(Trouble::Origin)?;
@@ -71,8 +86,7 @@ impl Tail {
         let (log, tail) = self.compared(&standing).await?;
         self.shared.expect(self.partition, tail, &standing);
         let feed = origin.feed(self.partition, tail).await;
-        self.pump(log, feed.map_err(Trouble::Origin)?, backoff)
-            .await
+        Ok((log, feed.map_err(Trouble::Origin)?))
     }
 
     /// Compares what both have; returns where the mirror goes on.
@@ -91,7 +105,7 @@ impl Tail {
         match comparison.find().await? {
             Finding::GoesOn => {}
             Finding::Gap { missing, certain } => {
-                self.record_gap(standing, tail, missing, certain)?
+                self.record_gap(standing, tail, missing, certain)?;
             }
             Finding::Diverged { common, cause } => {
                 let log = self.set_aside(&log, standing, tail, common, cause).await?;
@@ -175,12 +189,29 @@ impl Tail {
         mut feed: Box<dyn Feed>,
         backoff: &mut Backoff,
     ) -> Result<Infallible, Trouble> {
-        let mut entries = feed.next(CHUNK).await.map_err(Trouble::Origin)?;
+        let mut entries = Vec::new();
         loop {
+            let append = self.append(&log, entries);
+            let next = async {
+                tokio::select! {
+                    () = self.shared.closing() => Err(Trouble::Closing),
+                    fetched = feed.next(CHUNK) => fetched.map_err(Trouble::Origin),
+                }
+            };
+            tokio::pin!(append, next);
+            // An append is always finished: what it appended has to be counted.
+            let fetched = tokio::select! {
+                appended = &mut append => {
+                    appended?;
+                    next.await
+                }
+                fetched = &mut next => {
+                    append.await?;
+                    fetched
+                }
+            };
+            entries = fetched?;
             backoff.reset();
-            let next = async { feed.next(CHUNK).await.map_err(Trouble::Origin) };
-            let (_, fetched) = tokio::try_join!(self.append(&log, entries), next)?;
-            entries = fetched;
         }
     }
 

@@ -5,7 +5,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use recount::{AppendError, InvalidEvent, OpenError, ReadError, TrimError};
+use recount::{AppendError, InvalidEvent, MirrorError, OpenError, ReadError, TrimError};
 use recount_disk::OpenError as DiskError;
 use recount_redis::OpenError as RedisError;
 
@@ -146,6 +146,12 @@ impl From<AppendError> for Failure {
             | AppendError::TooManyBytes { .. } => Self::usage(message),
             _ => Self::new(message),
         }
+    }
+}
+
+impl From<MirrorError> for Failure {
+    fn from(error: MirrorError) -> Self {
+        Self::new(error.to_string())
     }
 }
 

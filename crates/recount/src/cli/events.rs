@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::error::Result;
 use super::line::Lines;
+use super::mirror::prepare;
 use super::numbers::from_1;
 use super::output::{Output, one_line, pad};
 use super::select::SelectArgs;
@@ -58,8 +59,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     if args.raw {
         log = log.raw();
     }
+    prepare(&log, &args.select.filter(), settings).await?;
     let expected = expected(&log, &args).await?;
-    let mut events = select(&log, args.select, args.reverse).await?;
+    let mut events = select(&log, &args.select, args.reverse).await?;
     if let Some(limit) = args.limit {
         events = events.limit(usize::try_from(limit).unwrap_or(usize::MAX));
     }
@@ -131,7 +133,7 @@ fn shown(bytes: &[u8]) -> String {
 
 /// What is selected of `log` as it is now. What is recorded meanwhile is left out, else a command
 /// beside a busy writer would never end.
-pub(super) async fn select(log: &Recount, select: SelectArgs, reverse: bool) -> Result<Events> {
+pub(super) async fn select(log: &Recount, select: &SelectArgs, reverse: bool) -> Result<Events> {
     let mut query = select.query();
     if reverse {
         query.range = query.range.backward();

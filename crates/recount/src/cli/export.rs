@@ -16,6 +16,7 @@ use self::rows::{Format, Rows};
 use self::target::Target;
 use super::error::Result;
 use super::events::select;
+use super::mirror::prepare;
 use super::output::{count, progress_bar};
 use super::select::SelectArgs;
 use super::settings::Settings;
@@ -60,9 +61,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let target = Target::look(output)?;
     format.check(&target)?;
     let log = settings.open_read_only().await?;
+    prepare(&log, &args.select.filter(), settings).await?;
     let mut rows = Rows::new(format, target.open().await?)?;
     let progress = progress(&log, args.select.is_everything(), settings).await?;
-    let written = write(&log, args.select, &progress, &mut rows).await?;
+    let written = write(&log, &args.select, &progress, &mut rows).await?;
     rows.finish()?;
     progress.finish_and_clear();
     settings.note(format_args!(
@@ -77,7 +79,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
 /// Writes what is selected, page by page, and counts it.
 async fn write(
     log: &Recount,
-    selected: SelectArgs,
+    selected: &SelectArgs,
     progress: &ProgressBar,
     rows: &mut Rows,
 ) -> Result<u64> {

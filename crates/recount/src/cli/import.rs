@@ -36,8 +36,8 @@ const WARNINGS_MAX: u64 = 5;
 /// its messages, tool calls and results, errors, its start and end with the run's other fields.
 ///
 /// Importing again adds nothing: what a session holds already is left out, however long ago it came.
-/// Exported events keep their entry ids where the stream has not gone past them; ids more than 24
-/// hours ahead of this machine's clock are given anew.
+/// Exported events keep their entry ids where the stream has one partition and has not gone past them;
+/// ids more than 24 hours ahead of this machine's clock are given anew.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -155,6 +155,13 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     }
     progress.finish();
     if let Some(log) = log {
+        let partitions = log.log().partitions();
+        if partitions > 1 && summary.has_entry_ids() && !args.new_ids {
+            settings.note(format_args!(
+                "the stream has {partitions} partitions: every event gets a new entry id there; a stream \
+                 of one partition keeps those of an export"
+            ));
+        }
         log.close().await?;
     }
 

@@ -1,6 +1,7 @@
 //! `recount info`
 
 mod partitions;
+mod window;
 
 use recount::{EntryId, LogInfo, PartitionInfo, Timestamp};
 use serde_json::{Map, Value, json};
@@ -109,16 +110,21 @@ fn rows(info: &LogInfo, streams: Option<&[String]>) -> Vec<(String, String)> {
             "durability".to_owned(),
             format!(
                 "if published from here: {}. {}",
-                info.durability, info.durability_note
+                info.durability,
+                sentence(&info.durability_note)
             ),
         ),
-        (
-            "ids remembered".to_owned(),
-            span(info.idempotency_window_ms),
-        ),
     ]);
+    rows.extend(window::rows(info));
     rows.extend(facts(info).filter_map(|(name, value)| fact(info, name, value)));
     rows
+}
+
+/// `text` with a capital at its beginning.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars.clone()).collect()
 }
 
 /// One of the engine's own facts, for people; none where another row tells it.
@@ -134,10 +140,13 @@ fn fact(info: &LogInfo, name: &str, value: &str) -> Option<(String, String)> {
             row("kept", format!("at most {entries} ({how})"))
         }
         (EXACT, _) => None,
+        (name, _) if window::tells(name) => None,
+        ("server_used_memory", Ok(bytes)) => row("server's memory", size(bytes)),
+        ("foreign_entries", Ok(entries)) => row("by other programs", thousands(entries)),
         (name, Ok(bytes)) if name.ends_with("_bytes") => {
             row(name.trim_end_matches("_bytes"), size(bytes))
         }
-        _ => row(name, value.to_owned()),
+        _ => row(&name.replace('_', " "), value.to_owned()),
     }
 }
 

@@ -22,6 +22,8 @@ mod input;
 mod interrupt;
 mod line;
 mod man;
+mod mirror;
+mod mirrors;
 mod numbers;
 mod output;
 mod publish;
@@ -84,6 +86,7 @@ enum Command {
     Replay(replay::Args),
     Info(info::Args),
     Trim(trim::Args),
+    Mirrors(mirrors::Args),
     Doctor(doctor::Args),
     Config(config::Args),
     Export(export::Args),
@@ -109,7 +112,10 @@ impl Command {
 
     /// Whether the command ends by itself on Ctrl-C, to tell what it did so far.
     fn ends_itself(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Import(_) | Self::Replay(_))
+        matches!(
+            self,
+            Self::Publish(_) | Self::Import(_) | Self::Replay(_) | Self::Mirrors(_)
+        )
     }
 
     /// What its flags say about settings, but for those of writing.
@@ -205,6 +211,7 @@ async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
         Command::Replay(args) => replay::run(args, &settings, interrupt).await,
         Command::Info(args) => info::run(&args, &settings).await,
         Command::Trim(args) => trim::run(args, &settings).await,
+        Command::Mirrors(args) => mirrors::run(args, &settings, interrupt).await,
         Command::Doctor(args) => doctor::run(args, &settings).await,
         Command::Config(args) => config::run(&args, &settings),
         Command::Export(args) => export::run(args, &settings).await,

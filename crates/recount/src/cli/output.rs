@@ -174,6 +174,18 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", thousands(number))
 }
 
+/// A span for people: `250 ms`, `5.5 s`, `12 s`, `3 min`, `2 h`, `5 days`.
+pub(crate) fn span(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 if !ms.is_multiple_of(1_000) => format!("{:.1} s", ms as f64 / 1_000.0),
+        1_000..120_000 => format!("{} s", ms / 1_000),
+        120_000..7_200_000 => format!("{} min", ms / 60_000),
+        7_200_000..172_800_000 => format!("{} h", ms / 3_600_000),
+        _ => count(ms / 86_400_000, "day"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +196,22 @@ mod tests {
         assert_eq!(one_line("a\nb\tc"), "a b c");
         assert_eq!(one_line("\u{1b}[2J"), "\\u{1b}[2J");
         assert_eq!(one_line("x\u{202e}y"), "x\\u{202e}y");
+    }
+
+    #[test]
+    fn spans_are_as_exact_as_people_need() {
+        for (ms, told) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (5_500, "5.5 s"),
+            (7_000, "7 s"),
+            (12_345, "12 s"),
+            (120_000, "2 min"),
+            (7_200_000, "2 h"),
+            (172_800_000, "2 days"),
+        ] {
+            assert_eq!(span(ms), told);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use self::progress::Progress;
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
 use super::line::Lines;
+use super::mirror::prepare;
 use super::numbers::from_1;
 use super::output::{Output, count};
 use super::select::SelectArgs;
@@ -85,6 +86,9 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     }
     let log = settings.open_read_only().await?;
     let query = args.select.query();
+    interrupt
+        .unless(prepare(&log, &query.filter, settings))
+        .await?;
     let limit = args.limit.unwrap_or(u64::MAX);
     let mut progress = Progress::new(&log, &query, args.into.is_some(), limit, settings).await?;
     let source = match args.into {

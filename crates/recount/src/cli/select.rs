@@ -24,12 +24,12 @@ pub(super) struct FilterArgs {
     types: Vec<EventType>,
 }
 
-impl From<FilterArgs> for Filter {
-    fn from(args: FilterArgs) -> Self {
+impl From<&FilterArgs> for Filter {
+    fn from(args: &FilterArgs) -> Self {
         Self {
-            session_id: args.session,
-            user_id: args.user,
-            types: args.types,
+            session_id: args.session.clone(),
+            user_id: args.user.clone(),
+            types: args.types.clone(),
         }
     }
 }
@@ -66,11 +66,16 @@ const RANGE_OF_ALL: IdRange = IdRange {
 
 impl SelectArgs {
     /// The query for what is selected.
-    pub(super) fn query(self) -> Query {
+    pub(super) fn query(&self) -> Query {
         Query {
             range: ReadRange::new(self.ids()),
-            filter: self.filter.into(),
+            filter: self.filter(),
         }
+    }
+
+    /// What to look for.
+    pub(super) fn filter(&self) -> Filter {
+        Filter::from(&self.filter)
     }
 
     /// Whether nothing was left out.

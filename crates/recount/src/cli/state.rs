@@ -1,9 +1,10 @@
 //! `recount state`
 
-use recount::{SessionState, SessionStatus, StateMessage};
+use recount::{Query, SessionState, SessionStatus, StateMessage};
 use serde_json::{Value, json};
 
 use super::error::{Failure, Result};
+use super::mirror::prepare;
 use super::numbers::id;
 use super::output::{Output, count, fit, one_line, terminal_width, thousands};
 use super::session::{warn_if_partial, warn_of_missing};
@@ -36,6 +37,8 @@ const MESSAGES_SHOWN: usize = 10;
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let log = settings.open_read_only().await?;
+    let filter = Query::session(&args.session).filter;
+    prepare(&log, &filter, settings).await?;
     let session = log.session(&args.session);
     let state = session.state().await?;
     let page = warn_if_partial(&log, &args.session).await?;

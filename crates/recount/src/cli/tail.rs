@@ -1,6 +1,6 @@
 //! `recount tail`
 
-use recount::{Moment, Recount, StartFrom, Tail, json};
+use recount::{Filter, Moment, Recount, StartFrom, Tail, json};
 
 use super::error::{Failure, Result};
 use super::line::Lines;
@@ -48,7 +48,10 @@ Examples:
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let log = open(settings).await?;
-    let mut tail = log.tail(args.from).await?.filter(args.filter.into());
+    let mut tail = log
+        .tail(args.from)
+        .await?
+        .filter(Filter::from(&args.filter));
     // Said once nothing can be missed any more.
     settings.note("following, Ctrl-C ends");
     let mut output = Output::new();

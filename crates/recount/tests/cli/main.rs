@@ -12,6 +12,14 @@ mod help;
 mod import;
 mod kill;
 mod pipes;
+#[cfg(unix)]
+mod redis;
+#[cfg(unix)]
+mod redis_errors;
+#[cfg(unix)]
+mod redis_import;
+#[cfg(unix)]
+mod redis_mirrors;
 mod replay;
 mod session;
 mod support;

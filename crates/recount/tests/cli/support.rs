@@ -5,7 +5,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// A folder of its own, with no setting from outside. Logs go to `recount-data` in it.
-pub struct Sandbox(tempfile::TempDir);
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+    variables: Vec<(&'static str, String)>,
+}
 
 /// What a run left behind.
 pub struct Run {
@@ -16,11 +19,29 @@ pub struct Run {
 
 impl Sandbox {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// One whose commands work on a server, with mirrors in `mirrors`.
+    #[cfg(unix)]
+    pub fn on(url: &str) -> Self {
+        Self::new()
+            .with("RECOUNT_URL", url)
+            .with("RECOUNT_MIRROR", "mirrors")
+    }
+
+    /// Sets a variable for every command.
+    #[cfg(unix)]
+    pub fn with(mut self, variable: &'static str, value: &str) -> Self {
+        self.variables.push((variable, value.to_owned()));
+        self
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
@@ -45,6 +66,7 @@ impl Sandbox {
                 command.env_remove(name);
             }
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

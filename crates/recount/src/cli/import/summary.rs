@@ -51,6 +51,11 @@ impl Summary {
         *self.skipped.entry(reason).or_default() += 1;
     }
 
+    /// Whether the input has entry ids, as an export has.
+    pub fn has_entry_ids(&self) -> bool {
+        self.has_entry_ids
+    }
+
     pub fn events(&self) -> u64 {
         self.by_type.values().sum()
     }

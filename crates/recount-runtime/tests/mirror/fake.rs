@@ -1,0 +1,303 @@
+//! A server: logs in memory that can be trimmed, replaced, cut off and made to wait.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use recount_conformance::{MemoryLog, MemoryOptions, MemoryStream};
+use recount_core::{
+    Cursor, Entry, EntryId, EventLog, Feed, IdRange, Limits, ManualClock, Origin, Partition,
+    ReadError, ReadRange, Recorded, Registration, Standing, TrimLimit, TrimRequest,
+};
+use tokio::sync::watch;
+
+/// Called with what is registered.
+pub type OnRegister = Box<dyn Fn(&Cursor) + Send + Sync>;
+
+pub struct Fake {
+    pub clock: Arc<ManualClock>,
+    state: Mutex<State>,
+    /// Counts what feeds have to look at: cuts, replacements.
+    changes: watch::Sender<u64>,
+    pub on_register: Mutex<Option<OnRegister>>,
+    /// How many entries feeds handed out.
+    fed: Arc<AtomicU64>,
+}
+
+struct State {
+    partitions: Vec<Stored>,
+    registrations: BTreeMap<String, (Cursor, Duration)>,
+    down: bool,
+    /// Whether it counts what was ever added.
+    counts: bool,
+    /// Every registration, in order.
+    registered: Vec<Cursor>,
+}
+
+struct Stored {
+    log: Arc<MemoryLog>,
+    trimmed_to: Option<EntryId>,
+}
+
+impl Fake {
+    pub fn new(partitions: usize) -> Arc<Self> {
+        let clock = Arc::new(ManualClock::at(1_700_000_000_000));
+        let stored = (0..partitions).map(|_| Stored {
+            log: log(&clock),
+            trimmed_to: None,
+        });
+        Arc::new(Self {
+            state: Mutex::new(State {
+                partitions: stored.collect(),
+                registrations: BTreeMap::new(),
+                down: false,
+                counts: true,
+                registered: Vec::new(),
+            }),
+            clock,
+            changes: watch::Sender::new(0),
+            on_register: Mutex::new(None),
+            fed: Arc::default(),
+        })
+    }
+
+    /// Does not tell how many entries were ever added, as servers before 7.0.
+    pub fn without_counts(self: Arc<Self>) -> Arc<Self> {
+        self.state.lock().counts = false;
+        self
+    }
+
+    pub fn log(&self, partition: Partition) -> Arc<MemoryLog> {
+        Arc::clone(&self.state.lock().partitions[partition as usize].log)
+    }
+
+    pub async fn add(&self, partition: Partition, entries: Vec<Entry>) {
+        let receipt = self.log(partition).append_with_ids(entries).await;
+        receipt.expect("the server takes the entries");
+    }
+
+    /// Trims as Recount does, and remembers how far.
+    pub async fn trim(&self, partition: Partition, min_id: EntryId) {
+        let gone = self.all(partition).await;
+        let gone = gone.iter().rfind(|entry| entry.id < min_id);
+        self.remove(partition, min_id).await;
+        if let Some(last) = gone {
+            self.state.lock().partitions[partition as usize].trimmed_to = Some(last.id);
+        }
+    }
+
+    /// Trims as another program does.
+    pub async fn remove(&self, partition: Partition, min_id: EntryId) {
+        let request = TrimRequest::exact(TrimLimit::MinId(min_id));
+        self.log(partition).trim(&request).await.expect("it trims");
+    }
+
+    /// Begins a partition anew with other entries, as after a failover that lost some.
+    pub async fn replace(&self, partition: Partition, entries: Vec<Entry>) {
+        let log = log(&self.clock);
+        log.append_with_ids(entries).await.expect("it takes them");
+        self.state.lock().partitions[partition as usize].log = log;
+        self.cut();
+    }
+
+    /// Ends every feed.
+    pub fn cut(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Answers nothing until `up`.
+    pub fn down(&self) {
+        self.state.lock().down = true;
+        self.cut();
+    }
+
+    pub fn up(&self) {
+        self.state.lock().down = false;
+    }
+
+    pub fn fed(&self) -> u64 {
+        self.fed.load(Ordering::SeqCst)
+    }
+
+    pub fn registered(&self) -> Vec<Cursor> {
+        self.state.lock().registered.clone()
+    }
+
+    pub async fn all(&self, partition: Partition) -> Vec<Entry> {
+        entries(&self.log(partition), IdRange::ALL, usize::MAX).await
+    }
+
+    pub async fn tail(&self) -> Cursor {
+        let mut cursor = Cursor::start();
+        for partition in 0..self.partition_names().len() as Partition {
+            let last = self.log(partition).tail().await.expect("a tail").get(0);
+            cursor.advance(recount_core::Position {
+                partition,
+                entry_id: last,
+            });
+        }
+        cursor
+    }
+
+    fn check_up(&self) -> Result<(), ReadError> {
+        if self.state.lock().down {
+            return Err(cut_off());
+        }
+        Ok(())
+    }
+}
+
+fn cut_off() -> ReadError {
+    ReadError::Unavailable {
+        address: "fake://server".into(),
+        message: "it is away".into(),
+    }
+}
+
+fn log(clock: &Arc<ManualClock>) -> Arc<MemoryLog> {
+    let options = MemoryOptions {
+        clock: Arc::clone(clock) as _,
+        limits: Limits::default(),
+        idempotency_window: Duration::from_mins(10),
+    };
+    Arc::new(MemoryLog::open(&MemoryStream::default(), options))
+}
+
+pub fn entry(recorded: &Recorded) -> Entry {
+    Entry {
+        id: recorded.position.entry_id,
+        fields: recorded.fields(),
+        revision: Some(recorded.revision).filter(|&revision| revision > 0),
+    }
+}
+
+async fn entries(log: &MemoryLog, ids: IdRange, limit: usize) -> Vec<Entry> {
+    let mut all = Vec::new();
+    let mut range = ReadRange::new(ids).limit(limit);
+    loop {
+        let page = log.read(&range).await.expect("the server reads");
+        all.extend(page.entries.iter().map(entry));
+        match page.next.filter(|_| limit == usize::MAX) {
+            Some(next) => range = range.continued(next),
+            None => return all,
+        }
+    }
+}
+
+#[async_trait]
+impl Origin for Fake {
+    fn address(&self) -> String {
+        "fake://server".into()
+    }
+
+    fn stream(&self) -> String {
+        "events".into()
+    }
+
+    fn partition_names(&self) -> Vec<String> {
+        let count = self.state.lock().partitions.len();
+        (0..count).map(|n| format!("events:{{{n}}}")).collect()
+    }
+
+    async fn standing(&self, partition: Partition) -> Result<Standing, ReadError> {
+        self.check_up()?;
+        let info = self.log(partition).info().await?;
+        let state = self.state.lock();
+        let here = &info.partitions[0];
+        Ok(Standing {
+            length: here.length,
+            first: here.first,
+            last: here.last,
+            entries_added: state.counts.then_some(here.entries_added),
+            trimmed_to: state.partitions[partition as usize].trimmed_to,
+        })
+    }
+
+    async fn entries(
+        &self,
+        partition: Partition,
+        ids: IdRange,
+        limit: usize,
+    ) -> Result<Vec<Entry>, ReadError> {
+        self.check_up()?;
+        Ok(entries(&self.log(partition), ids, limit).await)
+    }
+
+    async fn feed(&self, partition: Partition, after: EntryId) -> Result<Box<dyn Feed>, ReadError> {
+        self.check_up()?;
+        Ok(Box::new(FakeFeed {
+            fed: Arc::clone(&self.fed),
+            log: self.log(partition),
+            changes: self.changes.subscribe(),
+            after,
+        }))
+    }
+
+    async fn register(
+        &self,
+        name: &str,
+        synced: &Cursor,
+        lease: Duration,
+    ) -> Result<(), ReadError> {
+        self.check_up()?;
+        if let Some(on_register) = &*self.on_register.lock() {
+            on_register(synced);
+        }
+        let mut state = self.state.lock();
+        state.registered.push(synced.clone());
+        let registration = (synced.clone(), lease);
+        state.registrations.insert(name.to_owned(), registration);
+        Ok(())
+    }
+
+    async fn registrations(&self) -> Result<Vec<Registration>, ReadError> {
+        self.check_up()?;
+        let state = self.state.lock();
+        let registrations = state.registrations.iter();
+        let registrations = registrations.map(|(name, (synced, lease))| Registration {
+            name: name.clone(),
+            synced: synced.clone(),
+            lease_left_ms: lease.as_millis() as u64,
+        });
+        Ok(registrations.collect())
+    }
+
+    async fn forget(&self, name: &str) -> Result<bool, ReadError> {
+        Ok(self.state.lock().registrations.remove(name).is_some())
+    }
+}
+
+struct FakeFeed {
+    fed: Arc<AtomicU64>,
+    log: Arc<MemoryLog>,
+    changes: watch::Receiver<u64>,
+    after: EntryId,
+}
+
+#[async_trait]
+impl Feed for FakeFeed {
+    async fn next(&mut self, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        loop {
+            if self.changes.has_changed().map_err(|_| cut_off())? {
+                return Err(cut_off());
+            }
+            let next = entries(&self.log, IdRange::after(self.after), limit.min(1_000)).await;
+            if let Some(last) = next.last() {
+                self.after = last.id;
+                self.fed.fetch_add(next.len() as u64, Ordering::SeqCst);
+                return Ok(next);
+            }
+            let cursor = Cursor::after(self.after);
+            tokio::select! {
+                waited = self.log.wait(&cursor) => waited?,
+                changed = self.changes.changed() => {
+                    changed.map_err(|_| cut_off())?;
+                    return Err(cut_off());
+                }
+            }
+        }
+    }
+}

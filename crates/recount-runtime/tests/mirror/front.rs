@@ -1,0 +1,1 @@
+//! The server's log with the mirror beside it.

@@ -1,0 +1,10 @@
+//! Mirrors of a server that is a log in memory.
+
+mod divergence;
+mod fake;
+mod front;
+mod gaps;
+mod live;
+mod roles;
+mod support;
+mod synced;
