@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Starts the program, says its pid, leaves the output to it alone, and waits: for a line, then it kills the program; or for the end of
-/// the pipe, which the system closes even when the test is killed, then it takes the directory away as well.
+/// Starts the program, after a shell said its pid, leaves the output to it alone, and waits: for a line, then it
+/// kills the program; or for the end of the pipe, which the system closes even when the test is killed, then
+/// it takes the directory away as well.
 const KEEPER: &str = r#"
 dir=$1; shift
-"$@" </dev/null 2>&1 & pid=$!
-echo "pid $pid"
+sh -c 'echo "$$"; exec "$@"' sh "$@" </dev/null 2>&1 & pid=$!
 exec >&-
 read -r line; keep=$?
 kill -9 "$pid" 2>/dev/null
@@ -115,13 +115,8 @@ impl Drop for Process {
 
 fn first_line(output: &mut BufReader<ChildStdout>) -> Pid {
     let mut line = String::new();
-    // A server that is quicker than the shell may say something before.
-    while !line.starts_with("pid ") {
-        line.clear();
-        let read = output.read_line(&mut line).expect("the shell's words");
-        assert!(read > 0, "the shell ended before it named a pid");
-    }
-    let pid = line["pid ".len()..].trim().parse().expect("a pid");
+    output.read_line(&mut line).expect("the shell's words");
+    let pid = line.trim().parse().expect("a pid");
     Pid::from_raw(pid).expect("a pid is not 0")
 }
 

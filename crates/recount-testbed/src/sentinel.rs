@@ -63,11 +63,6 @@ impl Sentinel {
         &self.servers
     }
 
-    /// The sentinels.
-    pub fn sentinels(&self) -> &[Server] {
-        &self.sentinels
-    }
-
     /// Kills the master and waits until every sentinel names the other server, which then is a master. Returns
     /// the number of the killed one.
     pub fn fail_over(&mut self) -> usize {

@@ -133,11 +133,6 @@ impl Server {
         &self.directory
     }
 
-    /// What it printed last.
-    pub fn log(&self) -> String {
-        self.process.as_ref().map(Process::log).unwrap_or_default()
-    }
-
     /// A connection to it.
     pub fn client(&self) -> Client {
         Client::connect(self.port).expect("the server accepts a connection")
