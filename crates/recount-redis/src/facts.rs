@@ -31,8 +31,8 @@ pub(crate) struct Facts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Aof {
     Off,
-    No,
     Everysec,
+    No,
     Always,
 }
 
@@ -164,8 +164,9 @@ impl Facts {
         }
         match self.aof {
             Some(Aof::Always) => Durability::Synced,
-            Some(Aof::Everysec | Aof::No) => Durability::Written,
-            Some(Aof::Off) | None => Durability::Accepted,
+            Some(Aof::No) => Durability::Written,
+            // While a sync runs in the background, the server answers before it writes.
+            Some(Aof::Everysec | Aof::Off) | None => Durability::Accepted,
         }
     }
 
@@ -181,8 +182,8 @@ impl Facts {
                     .to_owned()
             }
             Some(Aof::Everysec) => {
-                "the server wrote its append-only file, which it syncs every second (appendfsync \
-                 everysec): it survives the server's process; a power failure takes up to two seconds"
+                "the server holds it in memory and writes and syncs its append-only file about every second \
+                 (appendfsync everysec): a crash of the server or a power failure takes up to two seconds"
                     .to_owned()
             }
             Some(Aof::No) => {
@@ -330,7 +331,7 @@ mod tests {
             )
         };
         assert_eq!(with("always").durability(&options), Durability::Synced);
-        assert_eq!(with("everysec").durability(&options), Durability::Written);
+        assert_eq!(with("everysec").durability(&options), Durability::Accepted);
         assert_eq!(with("no").durability(&options), Durability::Written);
         let memory = facts("connected_slaves:0\r\n", &["appendonly", "no", "save", ""]);
         assert_eq!(memory.durability(&options), Durability::Accepted);

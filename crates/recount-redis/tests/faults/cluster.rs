@@ -2,7 +2,7 @@
 
 use recount_core::{AppendError, EventLog, Origin, Outcome};
 use recount_redis::RedisOptions;
-use recount_testbed::{Cluster, Flavor};
+use recount_testbed::{Authority, Cluster, Flavor};
 
 use crate::kit::{Publishers, append, ids, impatient, open, patient, refused, wait_until};
 
@@ -162,4 +162,16 @@ async fn a_user_logs_in_to_every_node() {
     );
     let error = refused(&nodes, impatient()).await;
     assert!(error.contains("password"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_node_is_spoken_to_with_tls() {
+    let authority = Authority::new();
+    let cluster = Cluster::start_tls(Flavor::Redis70, &authority);
+    let ca = authority.certificate();
+    let address = format!("{}?tls=true&ca={}", cluster.tls_url(), ca.display());
+    let log = open(&address, spread()).await;
+    let publishers = Publishers::start(&log, PUBLISHERS);
+    publishers.go_on(20);
+    publishers.finish().await.verify(&log).await;
 }

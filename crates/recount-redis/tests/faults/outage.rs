@@ -5,6 +5,9 @@ use recount_testbed::{Flavor, Server};
 
 use crate::kit::{append, ids, impatient, open, patient, refused, wait_until};
 
+/// A server that has what it acknowledged when it starts again.
+const SYNCED: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_at_the_start_is_named() {
     let mut server = Server::start(Flavor::Redis70, &[]);
@@ -23,7 +26,7 @@ async fn a_host_that_does_not_exist_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_fail_at_their_deadline_and_work_once_the_server_is_back() {
-    let mut server = Server::start(Flavor::Redis70, &["--appendonly", "yes"]);
+    let mut server = Server::start(Flavor::Redis70, &SYNCED);
     let log = open(&server.url(), impatient()).await;
     append(&log, "a").await.expect("it is appended");
     server.kill();
@@ -62,7 +65,7 @@ async fn what_a_server_that_hung_took_after_all_is_not_appended_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_outlasts_a_restart_within_its_deadline() {
-    let mut server = Server::start(Flavor::Redis70, &["--appendonly", "yes"]);
+    let mut server = Server::start(Flavor::Redis70, &SYNCED);
     let log = open(&server.url(), patient()).await;
     append(&log, "a").await.expect("it is appended");
     server.kill();
@@ -78,7 +81,7 @@ async fn a_call_outlasts_a_restart_within_its_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_outlasts_a_restart() {
-    let mut server = Server::start(Flavor::Redis70, &["--appendonly", "yes"]);
+    let mut server = Server::start(Flavor::Redis70, &SYNCED);
     let log = open(&server.url(), patient()).await;
     append(&log, "a").await.expect("it is appended");
     let cursor = log.tail().await.expect("the log has an end");
