@@ -177,6 +177,9 @@ impl EventLog for MirroredLog {
         let Some((start, _)) = range.ids.inclusive() else {
             return Ok(page);
         };
+        if range.partition >= self.partitions() {
+            return Ok(page);
+        }
         // Backward the server's part comes first: where it goes on, nothing older is due yet.
         let due = match range.direction {
             Direction::Forward => range.limit > 0,
@@ -207,6 +210,9 @@ impl EventLog for MirroredLog {
     async fn query(&self, query: &Query) -> Result<Page, ReadError> {
         if query.filter.is_empty() {
             return self.read(&query.range).await;
+        }
+        if query.range.partition >= self.partitions() {
+            return Ok(Page::default());
         }
         let Filter {
             session_id,

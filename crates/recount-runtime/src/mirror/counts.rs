@@ -1,7 +1,7 @@
-//! How many entries the server had counted when it and the mirror ended at the same entry.
+//! How many entries the server had counted when it was known how many of them the mirror has.
 //!
 //! Servers count what they were ever given. What was removed before it was mirrored shows as soon as
-//! both end at the same entry again, or nothing of the mirror's end is left there.
+//! both end at the same entry again, or nothing up to the mirror's end is left there.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 /// Both counts at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Count {
-    /// Where both ended.
+    /// Where the mirror ended.
     pub(crate) last: EntryId,
-    /// How many entries the server had been given.
+    /// How many entries the server had been given up to there.
     pub(crate) theirs: u64,
     /// How many entries the mirror had been given.
     pub(crate) ours: u64,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use recount_core::{Cursor, EntryId, EventLog, Partition, Position, ReadError};
+use recount_core::{Cursor, EntryId, Partition, Position, ReadError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::compare::tail_of;
 use super::local;
 use super::shared::Shared;
 
@@ -42,20 +43,26 @@ struct Held {
 }
 
 impl Keeper {
-    /// For logs whose content is on stable storage.
-    pub(crate) fn new(shared: Arc<Shared>, tails: &[EntryId]) -> Self {
-        let held = tails.iter().map(|&tail| Held {
-            appended: tail,
-            synced: tail,
-            bytes: 0,
-            taken_back: 0,
-        });
-        Self {
-            shared,
-            held: Mutex::new(held.collect()),
+    /// Begins with what the logs hold, on stable storage.
+    pub(crate) async fn start(shared: &Arc<Shared>) -> Result<Arc<Self>, ReadError> {
+        let mut held = Vec::new();
+        for log in shared.logs() {
+            let tail = tail_of(&log).await?;
+            let synced = log.sync().await;
+            synced.map_err(|error| local::read_error(shared, &error))?;
+            held.push(Held {
+                appended: tail,
+                synced: tail,
+                bytes: 0,
+                taken_back: 0,
+            });
+        }
+        Ok(Arc::new(Self {
+            shared: Arc::clone(shared),
+            held: Mutex::new(held),
             work: Notify::new(),
             registering: tokio::sync::Mutex::default(),
-        }
+        }))
     }
 
     /// Notes that entries up to `last` were appended.
@@ -176,22 +183,15 @@ impl Keeper {
         }
     }
 
-    /// Remembers what the server counts, of partitions that end where the mirror does.
+    /// Compares what the server counts with what was mirrored.
     async fn count(&self) {
         for partition in 0..self.shared.names.len() as Partition {
             let Ok(standing) = self.shared.origin.standing(partition).await else {
                 return;
             };
-            self.shared.set_count(partition, &standing);
-        }
-    }
-}
-
-/// Closes logs after their last sync.
-pub(crate) async fn close(shared: &Shared) {
-    for log in shared.logs() {
-        if let Err(error) = log.close().await {
-            tracing::warn!(%error, "closing the mirror");
+            if let Err(error) = self.shared.set_count(partition, &standing, false) {
+                tracing::warn!(%error, "what the mirror misses is not recorded yet");
+            }
         }
     }
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use recount_core::ReadError;
+use recount_core::{EventLog, Partition, ReadError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::MirrorError;
 use super::backoff::Backoff;
-use super::compare::tail_of;
-use super::keep::{self, Keeper};
+use super::keep::Keeper;
 use super::local;
 use super::place::Turn;
 use super::shared::{Role, Shared};
@@ -104,34 +103,34 @@ pub(crate) async fn run(shared: Arc<Shared>, turn: Option<Turn>) {
     }
 }
 
-/// Mirrors until the mirror is closed, or its disk fails.
+/// Mirrors until the mirror is closed, or its disk fails. The logs are closed afterwards.
 async fn maintain(shared: &Arc<Shared>) -> Result<(), ReadError> {
-    let mut tails = Vec::new();
+    let ended = match Keeper::start(shared).await {
+        Ok(keeper) => mirror(shared, &keeper).await,
+        Err(error) => Err(error),
+    };
     for log in shared.logs() {
-        log.sync()
-            .await
-            .map_err(|error| local::read_error(shared, &error))?;
-        tails.push(tail_of(&log).await?);
+        if let Err(error) = log.close().await {
+            tracing::warn!(%error, "closing the mirror");
+        }
     }
-    let keeper = Arc::new(Keeper::new(Arc::clone(shared), &tails));
+    ended
+}
+
+async fn mirror(shared: &Arc<Shared>, keeper: &Arc<Keeper>) -> Result<(), ReadError> {
     let mut tasks = JoinSet::new();
-    for partition in 0..tails.len() as u32 {
-        tasks.spawn(tail::mirror(
-            Arc::clone(shared),
-            Arc::clone(&keeper),
-            partition,
-        ));
+    for partition in 0..shared.names.len() as Partition {
+        let (shared, keeper) = (Arc::clone(shared), Arc::clone(keeper));
+        tasks.spawn(tail::mirror(shared, keeper, partition));
     }
     let ended = tokio::select! {
         ended = all(&mut tasks) => ended,
         Err(error) = keeper.run() => Err(error),
     };
     tasks.shutdown().await;
-    if ended.is_ok() {
-        keeper.finish().await;
-    }
-    keep::close(shared).await;
-    ended
+    ended?;
+    keeper.finish().await;
+    Ok(())
 }
 
 /// Returns once every task has ended, or one has failed.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use recount_core::{EntryId, EventLog, Origin, Partition, ReadError, Standing};
+use recount_core::{EntryId, EventLog, Origin, Partition, ReadError, Standing, Timestamp};
 use recount_disk::{DiskLog, DiskOptions, streams};
 use tokio::sync::watch;
 
 use super::MirrorError;
 use super::compare::tail_of;
-use super::counts::{Count, Counts};
+use super::counts::{Count, Counts, Missing};
 use super::incident::{Incident, IncidentKind, Incidents};
 use super::place::Place;
 
@@ -192,19 +192,49 @@ impl Shared {
         self.counts.lock().get(partition as usize)
     }
 
-    /// Remembers the server's count if both end at the same entry.
-    pub(crate) fn set_count(&self, partition: Partition, standing: &Standing) {
+    /// Remembers the server's count where it is known how much of it the mirror has: both end at the same
+    /// entry, or the server holds nothing up to the mirror's end.
+    ///
+    /// Records what is missing since the last time. A comparison that met it has recorded it: `told`.
+    pub(crate) fn set_count(
+        &self,
+        partition: Partition,
+        standing: &Standing,
+        told: bool,
+    ) -> Result<(), MirrorError> {
         let ours = self.progress.borrow()[partition as usize];
-        if ours.last == standing.last
-            && let Some(theirs) = standing.entries_added
+        let after = match standing.first {
+            _ if standing.last == ours.last => 0,
+            // Entries came since.
+            _ if standing.last < ours.last => return Ok(()),
+            Some(first) if first <= ours.last => return Ok(()),
+            _ => standing.length,
+        };
+        let added = standing.entries_added;
+        let Some(theirs) = added.and_then(|added| added.checked_sub(after)) else {
+            return Ok(());
+        };
+        let before = self.count(partition);
+        if !told
+            && let Some(before) = before
+            && let Missing::Known(missing) = before.missing(standing, ours.mirrored, after)
+            && missing > 0
         {
-            let count = Count {
-                last: ours.last,
-                theirs,
-                ours: ours.mirrored,
+            let kind = IncidentKind::Gap {
+                after: before.last,
+                before: Some(ours.last).filter(|&last| last > before.last),
+                missing: Some(missing),
+                certain: true,
             };
-            self.counts.lock().set(partition as usize, Some(count));
+            self.record(partition, kind)?;
         }
+        let count = Count {
+            last: ours.last,
+            theirs,
+            ours: ours.mirrored,
+        };
+        self.counts.lock().set(partition as usize, Some(count));
+        Ok(())
     }
 
     pub(crate) fn incidents(&self) -> Vec<Incident> {
@@ -233,7 +263,16 @@ impl Shared {
         })
     }
 
-    pub(crate) fn record(&self, incident: Incident) -> Result<(), MirrorError> {
+    pub(crate) fn record(
+        &self,
+        partition: Partition,
+        kind: IncidentKind,
+    ) -> Result<(), MirrorError> {
+        let incident = Incident {
+            at: Timestamp::now(),
+            partition,
+            kind,
+        };
         let mut incidents = self.incidents.lock();
         incidents.refresh()?;
         incidents.record(incident)

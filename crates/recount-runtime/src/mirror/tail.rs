@@ -3,14 +3,12 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use recount_core::{
-    AppendError, Entry, EntryId, EventLog, Feed, Partition, ReadError, Standing, Timestamp,
-};
+use recount_core::{AppendError, Entry, EntryId, EventLog, Feed, Partition, ReadError, Standing};
 use recount_disk::DiskLog;
 
 use super::backoff::Backoff;
 use super::compare::{Comparison, Finding, tail_of};
-use super::incident::{Incident, IncidentKind};
+use super::incident::IncidentKind;
 use super::keep::Keeper;
 use super::local::{self, Swap};
 use super::shared::Shared;
@@ -102,17 +100,19 @@ impl Tail {
             standing,
             count: self.shared.count(self.partition),
         };
-        match comparison.find().await? {
-            Finding::GoesOn => {}
+        let told = match comparison.find().await? {
+            Finding::GoesOn => false,
             Finding::Gap { missing, certain } => {
                 self.record_gap(standing, tail, missing, certain)?;
+                true
             }
             Finding::Diverged { common, cause } => {
                 let log = self.set_aside(&log, standing, tail, common, cause).await?;
                 return Ok((log, common));
             }
-        }
-        self.shared.set_count(self.partition, standing);
+        };
+        let counted = self.shared.set_count(self.partition, standing, told);
+        counted.map_err(|error| Trouble::Local(error.into()))?;
         Ok((log, tail))
     }
 
@@ -141,12 +141,7 @@ impl Tail {
     }
 
     fn record(&self, kind: IncidentKind) -> Result<(), Trouble> {
-        let incident = Incident {
-            at: Timestamp::now(),
-            partition: self.partition,
-            kind,
-        };
-        let recorded = self.shared.record(incident);
+        let recorded = self.shared.record(self.partition, kind);
         recorded.map_err(|error| Trouble::Local(error.into()))
     }
 

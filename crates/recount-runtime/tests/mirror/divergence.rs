@@ -25,7 +25,7 @@ fn divergence(mirror: &Mirror) -> (String, EntryId, EntryId) {
             assert_eq!(set_aside.as_deref(), Some("events:{0}:diverged-1"));
             (cause.clone(), *common, *theirs)
         }
-        other => panic!("a divergence: {other:?}"),
+        gap @ IncidentKind::Gap { .. } => panic!("a divergence: {gap:?}"),
     }
 }
 

@@ -38,16 +38,24 @@ struct State {
 }
 
 struct Stored {
+    stream: MemoryStream,
     log: Arc<MemoryLog>,
     trimmed_to: Option<EntryId>,
+    /// How many entries were added and removed at once.
+    vanished: u64,
 }
 
 impl Fake {
     pub fn new(partitions: usize) -> Arc<Self> {
         let clock = Arc::new(ManualClock::at(1_700_000_000_000));
-        let stored = (0..partitions).map(|_| Stored {
-            log: log(&clock),
-            trimmed_to: None,
+        let stored = (0..partitions).map(|_| {
+            let stream = MemoryStream::default();
+            Stored {
+                log: log(&clock, &stream),
+                stream,
+                trimmed_to: None,
+                vanished: 0,
+            }
         });
         Arc::new(Self {
             state: Mutex::new(State {
@@ -74,6 +82,13 @@ impl Fake {
         Arc::clone(&self.state.lock().partitions[partition as usize].log)
     }
 
+    /// The stream of a partition, to be opened by itself.
+    pub fn stream_of(&self, partition: Partition) -> MemoryStream {
+        self.state.lock().partitions[partition as usize]
+            .stream
+            .clone()
+    }
+
     pub async fn add(&self, partition: Partition, entries: Vec<Entry>) {
         let receipt = self.log(partition).append_with_ids(entries).await;
         receipt.expect("the server takes the entries");
@@ -89,6 +104,11 @@ impl Fake {
         }
     }
 
+    /// Is given entries that are removed before anybody can have read them.
+    pub fn vanish(&self, partition: Partition, count: u64) {
+        self.state.lock().partitions[partition as usize].vanished += count;
+    }
+
     /// Trims as another program does.
     pub async fn remove(&self, partition: Partition, min_id: EntryId) {
         let request = TrimRequest::exact(TrimLimit::MinId(min_id));
@@ -97,9 +117,13 @@ impl Fake {
 
     /// Begins a partition anew with other entries, as after a failover that lost some.
     pub async fn replace(&self, partition: Partition, entries: Vec<Entry>) {
-        let log = log(&self.clock);
+        let stream = MemoryStream::default();
+        let log = log(&self.clock, &stream);
         log.append_with_ids(entries).await.expect("it takes them");
-        self.state.lock().partitions[partition as usize].log = log;
+        {
+            let stored = &mut self.state.lock().partitions[partition as usize];
+            (stored.stream, stored.log) = (stream, log);
+        }
         self.cut();
     }
 
@@ -157,13 +181,13 @@ fn cut_off() -> ReadError {
     }
 }
 
-fn log(clock: &Arc<ManualClock>) -> Arc<MemoryLog> {
+fn log(clock: &Arc<ManualClock>, stream: &MemoryStream) -> Arc<MemoryLog> {
     let options = MemoryOptions {
         clock: Arc::clone(clock) as _,
         limits: Limits::default(),
         idempotency_window: Duration::from_mins(10),
     };
-    Arc::new(MemoryLog::open(&MemoryStream::default(), options))
+    Arc::new(MemoryLog::open(stream, options))
 }
 
 pub fn entry(recorded: &Recorded) -> Entry {
@@ -207,12 +231,14 @@ impl Origin for Fake {
         let info = self.log(partition).info().await?;
         let state = self.state.lock();
         let here = &info.partitions[0];
+        let stored = &state.partitions[partition as usize];
+        let added = here.entries_added + stored.vanished;
         Ok(Standing {
             length: here.length,
             first: here.first,
             last: here.last,
-            entries_added: state.counts.then_some(here.entries_added),
-            trimmed_to: state.partitions[partition as usize].trimmed_to,
+            entries_added: state.counts.then_some(added),
+            trimmed_to: stored.trimmed_to,
         })
     }
 
