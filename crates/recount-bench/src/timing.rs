@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// Time spent publishing, and how it was spread over the appends.
 pub struct Timing {
@@ -51,5 +52,23 @@ impl Timing {
     /// The latency that `quantile` of the appends did not exceed, in microseconds.
     pub fn append_us(&self, quantile: f64) -> f64 {
         self.appends.value_at_quantile(quantile) as f64 / 1_000.0
+    }
+}
+
+/// How long one kind of thing took, in microseconds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Took {
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+impl From<Timing> for Took {
+    fn from(timing: Timing) -> Self {
+        Self {
+            p50: timing.append_us(0.5),
+            p99: timing.append_us(0.99),
+            max: timing.append_us(1.0),
+        }
     }
 }

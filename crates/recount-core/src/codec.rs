@@ -62,6 +62,34 @@ pub fn decode(id: EntryId, fields: Vec<Field>) -> Body {
     }
 }
 
+/// The event that the fields of the entry `id` say and that [`encode`] makes the same fields of, byte for
+/// byte; none where the fields are anything else.
+pub fn decode_exact(id: EntryId, fields: &[Field]) -> Option<Event> {
+    let event = try_decode(id, fields).ok()?;
+    is_encoding(&event, fields).then_some(event)
+}
+
+/// Whether `fields` are what [`encode`] makes of `event`.
+fn is_encoding(event: &Event, fields: &[Field]) -> bool {
+    let mut left = fields.iter();
+    let mut next = |name: &str, value: &[u8]| {
+        left.next()
+            .is_some_and(|field| field.0 == name.as_bytes() && field.1 == value)
+    };
+    next("id", event.id.as_str().as_bytes())
+        && next("type", event.event_type.as_str().as_bytes())
+        && next("session_id", event.session_id.as_bytes())
+        && event
+            .optional_ids()
+            .into_iter()
+            .all(|(name, id)| id.is_none_or(|id| next(name, id.as_bytes())))
+        && next("timestamp", event.timestamp.to_string().as_bytes())
+        && next("v", event.version.to_string().as_bytes())
+        && (!event.replayed || next("replayed", REPLAYED))
+        && next("data", event.data.as_bytes())
+        && left.next().is_none()
+}
+
 fn try_decode(entry_id: EntryId, fields: &[Field]) -> Result<Event, String> {
     let mut known = Known::default();
     let mut extra = Vec::new();
@@ -397,6 +425,25 @@ mod tests {
             let bytes: usize = fields.iter().map(|(n, v)| n.len() + v.len()).sum();
             prop_assert!(event.wire_bytes().abs_diff(bytes) <= 3, "years beyond four digits print longer");
             prop_assert_eq!(decode(EntryId::new(1, 1), fields), Body::Event(event));
+        }
+
+        #[test]
+        fn only_what_we_write_is_exact(event in any_event(), at in any::<usize>(), twist in 0..4) {
+            let id = EntryId::new(1, 1);
+            let mut fields = encode(&event);
+            prop_assert_eq!(decode_exact(id, &fields), Some(event));
+            let (at, last) = (at % fields.len(), fields.len() - 1);
+            match twist {
+                0 => fields.swap(at, (at + 1) % (last + 1)),
+                1 => drop(fields.remove(at)),
+                2 => fields.insert(at, (Bytes::from_static(b"extra"), Bytes::new())),
+                _ => fields[at].1 = [b" ", &fields[at].1[..]].concat().into(),
+            }
+            let exact = match decode(id, fields.clone()) {
+                Body::Event(event) if encode(&event) == fields => Some(event),
+                _ => None,
+            };
+            prop_assert_eq!(decode_exact(id, &fields), exact);
         }
 
         #[test]

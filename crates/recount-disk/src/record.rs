@@ -102,9 +102,7 @@ pub(crate) fn write_event(out: &mut Vec<u8>, event: &Event) {
 
 /// Writes the fields of an entry at the end of `out`: as an event if that keeps them byte for byte.
 pub(crate) fn write_fields(out: &mut Vec<u8>, id: EntryId, fields: &[Field]) {
-    if let Body::Event(event) = codec::decode(id, fields.to_vec())
-        && codec::encode(&event) == fields
-    {
+    if let Some(event) = codec::decode_exact(id, fields) {
         return write_event(out, &event);
     }
     let start = out.len();

@@ -64,9 +64,12 @@ macro_rules! conforms {
     };
 }
 
+/// However heavy a case is, no node takes another for dead: what a replica lacks would be lost.
+const STEADY: [&str; 2] = ["--cluster-node-timeout", "60000"];
+
 conforms!(redis_6_0: Server = Server::start(Flavor::Redis60, &[]));
 conforms!(redis_6_2: Server = Server::start(Flavor::Redis62, &[]));
 conforms!(redis_7_0: Server = Server::start(Flavor::Redis70, &[]));
 conforms!(redis_8_2: Server = Server::start(Flavor::Redis82, &[]));
 conforms!(valkey_9: Server = Server::start(Flavor::Valkey9, &[]));
-conforms!(cluster: Cluster = Cluster::start(Flavor::Redis70, &[]));
+conforms!(cluster: Cluster = Cluster::start(Flavor::Redis70, &STEADY));

@@ -1,6 +1,6 @@
 //! A Redis Cluster: three masters, three replicas.
 
-use crate::{Flavor, Reply, Server, until};
+use crate::{Authority, Flavor, Reply, Server, until};
 
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;
@@ -12,6 +12,8 @@ const NODE_TIMEOUT_MS: &str = "2000";
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Server>,
+    /// The ports with TLS, where there are some.
+    tls: Vec<Option<u16>>,
     ids: Vec<String>,
 }
 
@@ -19,6 +21,17 @@ impl Cluster {
     /// Starts a cluster; `args` are further configuration of every node. Returns once every slot is served
     /// and every replica is in step.
     pub fn start(flavor: Flavor, args: &[&str]) -> Self {
+        Self::start_with(flavor, args, None)
+    }
+
+    /// As [`Cluster::start`], but nodes speak TLS among themselves, and to clients on a further port each
+    /// ([`Cluster::tls_url`]).
+    pub fn start_tls(flavor: Flavor, authority: &Authority) -> Self {
+        let args = ["--tls-cluster", "yes", "--tls-replication", "yes"];
+        Self::start_with(flavor, &args, Some(authority))
+    }
+
+    fn start_with(flavor: Flavor, args: &[&str], authority: Option<&Authority>) -> Self {
         let common = [
             "--cluster-enabled",
             "yes",
@@ -29,14 +42,20 @@ impl Cluster {
             "0",
         ];
         let args = [&common, args].concat();
-        let nodes: Vec<Server> = (0..2 * MASTERS)
-            .map(|_| Server::start(flavor, &args))
-            .collect();
+        let (nodes, tls): (Vec<Server>, Vec<Option<u16>>) = (0..2 * MASTERS)
+            .map(|_| match authority {
+                None => (Server::start(flavor, &args), None),
+                Some(authority) => {
+                    let (node, port) = authority.serve_with(flavor, false, &args);
+                    (node, Some(port))
+                }
+            })
+            .unzip();
         let ids = nodes
             .iter()
             .map(|node| node.command(&["CLUSTER", "MYID"]).text())
             .collect();
-        let cluster = Self { nodes, ids };
+        let cluster = Self { nodes, tls, ids };
         cluster.assign();
         cluster.introduce();
         for replica in MASTERS..2 * MASTERS {
@@ -65,8 +84,9 @@ impl Cluster {
     }
 
     fn introduce(&self) {
-        for node in &self.nodes[1..] {
-            let port = node.port().to_string();
+        for (node, tls) in self.nodes.iter().zip(&self.tls).skip(1) {
+            // The port of the bus lies as far above it on every node.
+            let port = tls.unwrap_or(node.port()).to_string();
             self.tell(0, &["CLUSTER", "MEET", "127.0.0.1", &port]);
         }
         until("the nodes to know each other", || {
@@ -88,12 +108,12 @@ impl Cluster {
 
     /// `redis-cluster://HOST:PORT,...` with every node.
     pub fn url(&self) -> String {
-        let nodes: Vec<String> = self
-            .nodes
-            .iter()
-            .map(|node| format!("127.0.0.1:{}", node.port()))
-            .collect();
-        format!("redis-cluster://{}", nodes.join(","))
+        address(self.nodes.iter().map(Server::port))
+    }
+
+    /// The same with the ports that speak TLS, and no options.
+    pub fn tls_url(&self) -> String {
+        address(self.tls.iter().map(|port| port.expect("it speaks TLS")))
     }
 
     /// A node.
@@ -202,6 +222,11 @@ impl Cluster {
         let found = self.nodes.iter().position(|node| node.port() == port);
         found.expect("the port is a node's")
     }
+}
+
+fn address(ports: impl Iterator<Item = u16>) -> String {
+    let nodes: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
+    format!("redis-cluster://{}", nodes.join(","))
 }
 
 fn is_settled(node: &Server) -> bool {

@@ -73,9 +73,18 @@ impl Authority {
     /// Starts a server that speaks TLS on the returned port, and plainly on its usual one. With
     /// `ask_clients` it refuses clients without a certificate of this authority.
     pub fn serve(&self, flavor: Flavor, ask_clients: bool) -> (Server, u16) {
+        self.serve_with(flavor, ask_clients, &[])
+    }
+
+    pub(crate) fn serve_with(
+        &self,
+        flavor: Flavor,
+        ask_clients: bool,
+        args: &[&str],
+    ) -> (Server, u16) {
         let port = port::free();
         let file = |name: &str| self.directory.path().join(name).display().to_string();
-        let args = [
+        let own = [
             "--tls-port",
             &port.to_string(),
             "--tls-cert-file",
@@ -87,7 +96,7 @@ impl Authority {
             "--tls-auth-clients",
             if ask_clients { "yes" } else { "no" },
         ];
-        (Server::start(flavor, &args), port)
+        (Server::start(flavor, &[&own, args].concat()), port)
     }
 }
 

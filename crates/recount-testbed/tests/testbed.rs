@@ -27,9 +27,9 @@ fn every_flavor_is_what_its_name_says() {
 
 #[test]
 fn a_killed_server_comes_back_at_its_port_with_what_it_kept() {
-    let mut server = Server::start(Flavor::Redis70, &["--appendonly", "yes"]);
+    let args = ["--appendonly", "yes", "--appendfsync", "always"];
+    let mut server = Server::start(Flavor::Redis70, &args);
     server.command(&["SET", "key", "value"]).assert_fine();
-    // With fsync every second the write is in the system's hands: a crash of the server keeps it.
     let port = server.port();
     server.kill();
     assert!(Client::connect(port).is_err(), "nobody listens");

@@ -4,6 +4,7 @@ mod walk;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::vec;
 
@@ -76,23 +77,20 @@ impl Events {
     const PAGE_ENTRIES_SHARED: usize = 64;
 
     /// What `query` finds in each of `partitions`.
-    pub(crate) fn new(
-        log: &Arc<dyn EventLog>,
-        query: &Query,
-        partitions: impl Iterator<Item = Partition>,
-    ) -> Self {
-        let lane = |partition| {
-            let mut query = query.clone();
+    pub(crate) fn new(log: &Arc<dyn EventLog>, query: Query, partitions: Range<Partition>) -> Self {
+        let direction = query.range.direction;
+        let queries = std::iter::repeat_n(query, partitions.len());
+        let lanes = partitions.zip(queries).map(|(partition, mut query)| {
             query.range.partition = partition;
             Lane {
                 walk: Walk::new(Arc::clone(log), query),
                 page: VecDeque::new(),
                 ended: false,
             }
-        };
+        });
         Self {
-            lanes: partitions.map(lane).collect(),
-            direction: query.range.direction,
+            lanes: lanes.collect(),
+            direction,
             page: Vec::new().into_iter(),
             remaining: usize::MAX,
         }

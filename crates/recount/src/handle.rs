@@ -165,13 +165,13 @@ impl Recount {
                 let partition = self.log.partition_of(session_id);
                 self.events_of(partition, query)
             }
-            None => Events::new(&self.log, &query, 0..self.log.partitions()),
+            None => Events::new(&self.log, query, 0..self.log.partitions()),
         }
     }
 
     /// What `query` finds in one partition.
     pub fn events_of(&self, partition: Partition, query: Query) -> Events {
-        Events::new(&self.log, &query, std::iter::once(partition))
+        Events::new(&self.log, query, partition..partition + 1)
     }
 
     /// One session's part of the log.

@@ -141,7 +141,8 @@ impl Builder {
     pub async fn open(self) -> Result<Recount, OpenError> {
         match self.place()? {
             LogUrl::Disk(dir) => self.open_disk(dir).await,
-            LogUrl::Redis(url) => self.open_redis(url).await,
+            // Too large to lie in every caller.
+            LogUrl::Redis(url) => Box::pin(self.open_redis(url)).await,
         }
     }
 
@@ -195,7 +196,8 @@ impl Builder {
             LogUrl::Disk(dir) => Ok(recount_disk::streams(&dir)?),
             LogUrl::Redis(url) => {
                 let url = self.logged_in(url);
-                Ok(recount_redis::streams(&url, &self.redis_options()).await?)
+                let options = self.redis_options();
+                Ok(Box::pin(recount_redis::streams(&url, &options)).await?)
             }
         }
     }

@@ -4,9 +4,10 @@ mod measure;
 
 use super::Options;
 use crate::report::{Bound, CaseReport, Cell, Floor, Row, median};
+use crate::timing::Took;
 use crate::{Failure, files, process};
 
-use measure::{EVENTS_PER_S, Measured, Took};
+use measure::{EVENTS_PER_S, Measured};
 pub use measure::{Run, run as measure};
 
 /// Publishes at a steady pace, some seconds a run.
@@ -20,18 +21,13 @@ pub fn case(options: &Options) -> Result<CaseReport, Failure> {
         let measured: Measured = process::measured("measure-redis-lag", dir.path(), &arguments)?;
         eprintln!(
             "lag {run}: p99 {:.0} us from handing over, {:.0} us from the acknowledgement; round trip {:.0} us",
-            measured.from_handed_over.p99_us,
-            measured.from_acknowledged.p99_us,
-            measured.round_trip.p50_us,
+            measured.from_handed_over.p99, measured.from_acknowledged.p99, measured.round_trip.p50,
         );
         runs.push(measured);
     }
     let floor = |what: &str, of: fn(&Measured) -> &Took| Floor {
         what: format!("{what} / round trip p50, median of the runs"),
-        value: median(
-            runs.iter()
-                .map(|run| of(run).p99_us / run.round_trip.p50_us),
-        ),
+        value: median(runs.iter().map(|run| of(run).p99 / run.round_trip.p50)),
         bound: Bound::AtMost(10.0),
     };
     Ok(CaseReport {
@@ -71,9 +67,9 @@ fn row(subject: &str, runs: &[Measured], of: fn(&Measured) -> &Took) -> Row {
     Row {
         subject: subject.to_owned(),
         cells: vec![
-            Cell::new("p50_us", middle(|took| took.p50_us), 0),
-            Cell::new("p99_us", middle(|took| took.p99_us), 0),
-            Cell::new("max_us", middle(|took| took.max_us), 0),
+            Cell::new("p50_us", middle(|took| took.p50), 0),
+            Cell::new("p99_us", middle(|took| took.p99), 0),
+            Cell::new("max_us", middle(|took| took.max), 0),
         ],
     }
 }

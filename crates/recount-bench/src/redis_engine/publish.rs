@@ -5,6 +5,7 @@ mod measure;
 use std::collections::BTreeSet;
 
 use super::Options;
+use super::usage::{Calls, Usage};
 use crate::process::name;
 use crate::report::{Bound, CaseReport, Cell, Floor, Row, median};
 use crate::{Failure, files, process};
@@ -149,50 +150,68 @@ impl<'a> Taken<'a> {
     fn costs(&self) -> CaseReport {
         let mut rows = Vec::new();
         for subject in self.subjects() {
-            let mut of_subject: Vec<(f64, Row)> = Vec::new();
+            let shown = subject.shown();
             let names: BTreeSet<&String> = self
                 .of(subject)
                 .flat_map(|run| run.usage.commands.keys())
                 .collect();
-            for command in names {
-                let middle = |of: fn(&super::usage::Calls) -> f64| {
-                    let runs = self.of(subject).filter_map(|run| {
-                        Some(of(run.usage.commands.get(command)?) / run.events as f64)
-                    });
-                    median(runs)
-                };
-                let us = middle(|calls| calls.us);
-                let row = Row {
-                    subject: format!("{}: {command}", subject.shown()),
-                    cells: vec![
-                        Cell::new("us_per_event", us, 2),
-                        Cell::new("calls_per_event", middle(|calls| calls.calls), 3),
-                    ],
-                };
-                of_subject.push((us.unwrap_or(0.0), row));
+            let mut costs: Vec<(f64, Row)> = names
+                .into_iter()
+                .map(|name| self.cost(subject, name))
+                .collect();
+            costs.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+            rows.extend(costs.into_iter().map(|(_, row)| row));
+            let rest = self.of(subject).filter_map(|run| {
+                let rest = run.usage.outside_commands("evalsha")?;
+                Some(rest / run.events as f64)
+            });
+            if let Some(rest) = median(rest) {
+                rows.push(cost_row(format!("{shown}: evalsha but for them"), rest));
             }
-            of_subject.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-            rows.extend(of_subject.into_iter().map(|(_, row)| row));
         }
         CaseReport {
             name: "batch-costs".to_owned(),
-            what: "the same runs, by the server's INFO commandstats".to_owned(),
+            what: "the same runs, by the server's INFO commandstats, medians".to_owned(),
             rows,
             floors: Vec::new(),
             notes: vec![
-                "evalsha and exec include the commands they call; what is left of evalsha is the script itself".to_owned(),
-                "hmget: is the id known, and how far is the session; hset: remember the id; rpush: index the session; llen: its revision; hlen, unlink, pexpire: turn the window's slots".to_owned(),
+                "evalsha and exec include the commands they call; evalsha but for them: arguments to and from Lua, and the script itself".to_owned(),
+                "hmget: is the id known, and what was trimmed of the session; hset: remember the id; rpush: index the session; llen: its revision; hlen: is the window's slot full".to_owned(),
             ],
         }
+    }
+
+    /// What one command took, an event, and the row that says so.
+    fn cost(&self, subject: Subject, command: &str) -> (f64, Row) {
+        let calls = |run: &Measured| run.usage.commands.get(command).copied();
+        let middle = |of: fn(&Measured, Calls) -> f64| {
+            let runs = self.of(subject);
+            median(runs.filter_map(|run| Some(of(run, calls(run)?))))
+        };
+        let us = middle(|run, calls| calls.us / run.events as f64).unwrap_or(0.0);
+        let mut row = cost_row(format!("{}: {command}", subject.shown()), us);
+        row.cells[1].value = middle(|run, calls| calls.calls / run.events as f64);
+        row.cells[2].value = middle(|_, calls| calls.us / calls.calls);
+        (us, row)
+    }
+}
+
+fn cost_row(subject: String, us_per_event: f64) -> Row {
+    Row {
+        subject,
+        cells: vec![
+            Cell::new("us_per_event", us_per_event, 2),
+            Cell::new("calls_per_event", None, 3),
+            Cell::new("us_per_call", None, 2),
+        ],
     }
 }
 
 /// Speed, latency and what the server used.
 pub fn row(subject: &str, runs: &[&Measured]) -> Row {
     let middle = |of: fn(&Measured) -> f64| median(runs.iter().map(|run| of(run)));
-    let used = |of: fn(&super::usage::Usage) -> f64| {
-        median(runs.iter().map(|run| of(&run.usage) / run.events as f64))
-    };
+    let used =
+        |of: fn(&Usage) -> f64| median(runs.iter().map(|run| of(&run.usage) / run.events as f64));
     Row {
         subject: subject.to_owned(),
         cells: vec![

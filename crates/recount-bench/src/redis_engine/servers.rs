@@ -15,7 +15,7 @@ use crate::redis::{self, Fsync, Server};
 
 const SLOTS: u32 = 16_384;
 /// Longer than any cluster takes to agree.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Which server, and how it keeps what it is given.

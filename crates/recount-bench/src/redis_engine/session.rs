@@ -2,14 +2,16 @@
 
 mod measure;
 
+use recount_redis::RedisOptions;
+
 use super::{Options, fill};
 use crate::generator::{Generator, IdOrder, Scatter};
 use crate::report::{Bound, CaseReport, Cell, Floor, Row, median};
+use crate::timing::Took;
 use crate::{Failure, files, process};
 
-use measure::{Measured, SESSION_EVENTS, SESSIONS, Took};
+use measure::{Measured, SESSION_EVENTS, SESSIONS};
 pub use measure::{Run, run as measure};
-use recount_redis::RedisOptions;
 
 const SEED: u64 = 1;
 /// Fewer would not leave the sessions scattered.
@@ -38,7 +40,7 @@ pub fn case(options: &Options) -> Result<CaseReport, Failure> {
         ));
         floors.push(Floor {
             what: format!("out of {events}: session / XRANGE, p50, median of the runs"),
-            value: median(runs.iter().map(|run| run.session.p50_us / run.range.p50_us)),
+            value: median(runs.iter().map(|run| run.session.p50 / run.range.p50)),
             bound: Bound::AtMost(3.0),
         });
     }
@@ -46,7 +48,7 @@ pub fn case(options: &Options) -> Result<CaseReport, Failure> {
         let pairs = runs.iter().zip(base);
         floors.push(Floor {
             what: format!("out of {events} / out of {fewest}: session, p50, median of the pairs"),
-            value: median(pairs.map(|(many, few)| many.session.p50_us / few.session.p50_us)),
+            value: median(pairs.map(|(many, few)| many.session.p50 / few.session.p50)),
             bound: Bound::AtMost(1.5),
         });
     }
@@ -85,7 +87,7 @@ fn of_size(options: &Options, events: u64) -> Result<Vec<Measured>, Failure> {
             process::measured("measure-redis-session", dir.path(), &arguments)?;
         eprintln!(
             "session {run}: {events} events, p50 {:.0} us, XRANGE {:.0} us",
-            measured.session.p50_us, measured.range.p50_us
+            measured.session.p50, measured.range.p50
         );
         runs.push(measured);
     }
@@ -96,8 +98,8 @@ fn row(subject: &str, runs: &[Measured], of: fn(&Measured) -> &Took) -> Row {
     Row {
         subject: subject.to_owned(),
         cells: vec![
-            Cell::new("p50_us", median(runs.iter().map(|run| of(run).p50_us)), 0),
-            Cell::new("p99_us", median(runs.iter().map(|run| of(run).p99_us)), 0),
+            Cell::new("p50_us", median(runs.iter().map(|run| of(run).p50)), 0),
+            Cell::new("p99_us", median(runs.iter().map(|run| of(run).p99)), 0),
         ],
     }
 }

@@ -67,6 +67,13 @@ impl Usage {
             .retain(|name, calls| calls.calls > 0.0 && name != "info");
         self
     }
+
+    /// What `caller`, which called all the others, took without them, in microseconds.
+    pub fn outside_commands(&self, caller: &str) -> Option<f64> {
+        let all = self.commands.get(caller)?.us;
+        let others = self.commands.iter().filter(|(name, _)| *name != caller);
+        Some(all - others.map(|(_, calls)| calls.us).sum::<f64>())
+    }
 }
 
 /// A field of `INFO` that is a number.
@@ -98,34 +105,35 @@ fn command(line: &str) -> Option<(String, Calls)> {
 mod tests {
     use super::*;
 
+    fn info(cpu: u32, calls: u32) -> String {
+        format!(
+            "# CPU\r\nused_cpu_sys:{cpu}.25\r\nused_cpu_user:0.25\r\ntotal_net_input_bytes:100\r\n\
+             cmdstat_xadd:calls={calls},usec=20,usec_per_call=2.00\r\n\
+             cmdstat_evalsha:calls=1,usec=50\r\ncmdstat_info:calls={calls},usec=9\r\n"
+        )
+    }
+
+    fn calls(calls: f64, us: f64) -> Calls {
+        Calls { calls, us }
+    }
+
     #[test]
     fn counters_are_read_added_and_subtracted() {
-        let info = |cpu: f64, calls: u32| {
-            format!(
-                "# CPU\r\nused_cpu_sys:{cpu}\r\nused_cpu_user:0.5\r\ntotal_net_input_bytes:100\r\n\
-                 cmdstat_xadd:calls={calls},usec=20,usec_per_call=2.00\r\ncmdstat_info:calls={calls},usec=9\r\n"
-            )
-        };
-        let before = Usage::read(&info(1.0, 3));
-        let mut after = Usage::read(&info(2.0, 10));
-        assert_eq!(before.cpu_us, 1_500_000.0);
-        assert_eq!(
-            after.commands["xadd"],
-            Calls {
-                calls: 10.0,
-                us: 20.0
-            }
-        );
-        after.add(&before);
-        let used = after.since(&before);
-        assert_eq!((used.cpu_us, used.in_bytes), (2_500_000.0, 100.0));
-        assert_eq!(
-            used.commands["xadd"],
-            Calls {
-                calls: 10.0,
-                us: 20.0
-            }
-        );
+        let before = Usage::read(&info(1, 3));
+        let mut sum = Usage::read(&info(2, 10));
+        assert_eq!(before.cpu_us as u64, 1_500_000);
+        assert_eq!(sum.commands["xadd"], calls(10.0, 20.0));
+        sum.add(&before);
+        let used = sum.since(&before);
+        assert_eq!((used.cpu_us as u64, used.in_bytes as u64), (2_500_000, 100));
+        assert_eq!(used.commands["xadd"], calls(10.0, 20.0));
         assert!(!used.commands.contains_key("info"));
+    }
+
+    #[test]
+    fn a_script_is_told_from_what_it_calls() {
+        let used = Usage::read(&info(1, 10)).since(&Usage::default());
+        assert_eq!(used.outside_commands("evalsha"), Some(30.0));
+        assert_eq!(used.outside_commands("exec"), None);
     }
 }

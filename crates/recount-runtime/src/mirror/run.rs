@@ -12,7 +12,8 @@ use super::backoff::Backoff;
 use super::keep::Keeper;
 use super::local;
 use super::place::Turn;
-use super::shared::{Role, Shared};
+use super::progress::Role;
+use super::shared::Shared;
 use super::tail;
 
 /// How long the maintainer may take to create a mirror that is opened elsewhere at the same time.

@@ -4,49 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use recount_core::{EntryId, EventLog, Origin, Partition, ReadError, Standing, Timestamp};
+use recount_core::{EntryId, Origin, Partition, ReadError, Standing, Timestamp};
 use recount_disk::{DiskLog, DiskOptions, streams};
 use tokio::sync::watch;
 
 use super::MirrorError;
-use super::compare::tail_of;
 use super::counts::{Count, Counts, Missing};
 use super::incident::{Incident, IncidentKind, Incidents};
 use super::place::Place;
-
-/// How far a partition's mirror is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// How many entries it holds.
-    pub mirrored: u64,
-    /// How many there are to hold, as far as could be told when it last connected: an estimate.
-    pub expected: u64,
-    /// Its last entry.
-    pub last: EntryId,
-    /// Whether it has caught up and gets entries as they come.
-    pub live: bool,
-}
-
-/// What a process does for a mirror.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It mirrors.
-    Maintainer,
-    /// It reads what another process mirrors.
-    Follower,
-}
-
-/// What a mirror does at present.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Status {
-    /// None while it is opened, again too.
-    pub(crate) role: Option<Role>,
-    /// Why it cannot go on by itself at present.
-    pub(crate) trouble: Option<ReadError>,
-    /// Counts the times that logs were replaced.
-    pub(crate) replaced: u64,
-    pub(crate) closing: bool,
-}
+use super::progress::{Progress, Role, Status, still_to_come};
 
 /// State that every part of a mirror sees.
 pub(crate) struct Shared {
@@ -114,7 +80,7 @@ impl Shared {
     ) -> Result<(), ReadError> {
         let mut progress = Vec::new();
         for log in &logs {
-            progress.push(at(log).await?);
+            progress.push(Progress::of(log).await?);
         }
         if role == Role::Maintainer {
             *self.counts.lock() = Counts::load(self.place.counts(), self.names.len());
@@ -135,7 +101,7 @@ impl Shared {
         partition: Partition,
         log: &Arc<DiskLog>,
     ) -> Result<(), ReadError> {
-        let new = at(log).await?;
+        let new = Progress::of(log).await?;
         self.counts.lock().set(partition as usize, None);
         self.logs.write()[partition as usize] = Arc::clone(log);
         self.progress
@@ -174,7 +140,7 @@ impl Shared {
     pub(crate) async fn follow_progress(&self) {
         let mut progress = Vec::new();
         for log in self.logs() {
-            match at(&log).await {
+            match Progress::of(&log).await {
                 Ok(at) => progress.push(at),
                 Err(_) => return,
             }
@@ -288,62 +254,5 @@ impl Shared {
         let mut status = self.status.subscribe();
         // The sender lives as long as `self`.
         let _ = status.wait_for(|status| status.closing).await;
-    }
-}
-
-/// How far a log is.
-async fn at(log: &DiskLog) -> Result<Progress, ReadError> {
-    let added = log
-        .info()
-        .await?
-        .partitions
-        .first()
-        .map(|p| p.entries_added);
-    let mirrored = added.unwrap_or(0);
-    Ok(Progress {
-        mirrored,
-        expected: mirrored,
-        last: tail_of(log).await?,
-        live: false,
-    })
-}
-
-/// About how many entries follow `tail`: as if the server's were spread evenly over their time.
-fn still_to_come(tail: EntryId, standing: &Standing) -> u64 {
-    let Some(first) = standing.first.filter(|_| standing.last > tail) else {
-        return 0;
-    };
-    if first > tail {
-        return standing.length;
-    }
-    let left = (standing.last.ms - tail.ms) as f64;
-    let all = (standing.last.ms - first.ms).max(1) as f64;
-    ((standing.length as f64 * left / all) as u64).clamp(1, standing.length)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_to_come_is_estimated_by_time() {
-        let standing = Standing {
-            length: 100,
-            first: Some(EntryId::new(1_000, 0)),
-            last: EntryId::new(2_000, 0),
-            entries_added: None,
-            trimmed_to: None,
-        };
-        let to_come = |ms| still_to_come(EntryId::new(ms, 0), &standing);
-        assert_eq!(
-            [0, 999, 1_500, 1_999, 2_000, 3_000].map(to_come),
-            [100, 100, 50, 1, 0, 0]
-        );
-        let empty = Standing {
-            length: 0,
-            first: None,
-            ..standing
-        };
-        assert_eq!(still_to_come(EntryId::MIN, &empty), 0);
     }
 }

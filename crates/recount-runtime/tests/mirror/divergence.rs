@@ -1,7 +1,7 @@
 //! Servers that lost what was mirrored.
 
-use recount_core::{Entry, EntryId};
-use recount_disk::{DiskLog, DiskOptions, streams};
+use recount_core::{Entry, EntryId, EventLog};
+use recount_disk::{DiskLog, DiskOptions, rename_stream, streams};
 use recount_runtime::{IncidentKind, Mirror};
 
 use super::fake::Fake;
@@ -217,4 +217,40 @@ async fn a_follower_goes_over_to_the_new_one() {
     assert_same(&follower, &server, 0).await;
     follower.close().await;
     mirror.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_in_the_middle_of_it_is_gone_on_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Fake::new(1);
+    server.add(0, entries(0..200)).await;
+    let mirror = caught_up(&server, dir.path()).await;
+    let data = mirror.dir().join("data");
+    let all = held_by(&mirror, 0).await;
+    mirror.close().await;
+    // Between the two renames.
+    rename_stream(&data, "events:{0}", "events:{0}:rebuilding").unwrap();
+    let before = server.fed();
+    let mirror = caught_up(&server, dir.path()).await;
+    assert_eq!(held_by(&mirror, 0).await, all);
+    assert_eq!(server.fed(), before, "nothing is mirrored again");
+    mirror.close().await;
+    // While the copy was made.
+    let left = DiskLog::open(&data, "events:{0}:rebuilding", DiskOptions::default());
+    let left = left.await.unwrap();
+    left.append_with_ids(others(0..5)).await.unwrap();
+    left.close().await.unwrap();
+    server.replace(0, entries(0..150)).await;
+    let mirror = super::support::open(&server, dir.path()).await;
+    let mut progress = mirror.progress();
+    let gone_over = progress.wait_for(|progress| progress[0].mirrored == 150);
+    gone_over.await.unwrap();
+    assert_same(&mirror, &server, 0).await;
+    assert_eq!(set_aside(&mirror).await, all);
+    mirror.close().await;
+    let names = streams(&data).unwrap();
+    assert!(
+        names.contains(&"events:{0}:leftover-1".to_owned()),
+        "{names:?}"
+    );
 }

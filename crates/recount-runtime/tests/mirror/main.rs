@@ -1,5 +1,6 @@
 //! Mirrors of a server that is a log in memory.
 
+mod contract;
 mod divergence;
 mod fake;
 mod front;

@@ -132,7 +132,8 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
                 }
                 Item::Record(record) => {
                     summary.read(&record);
-                    if let Err(error) = publisher.take(record, &mut summary).await {
+                    let taken = interrupt.or_soon(publisher.take(record, &mut summary));
+                    if let Err(error) = taken.await {
                         failed = Some(error);
                         break 'items;
                     }
@@ -151,18 +152,15 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     }
     // What came before a mistake is published all the same.
     if matches!(failed, None | Some(Failure::Interrupted)) {
-        failed = publisher.finish(&mut summary).await.err().or(failed);
+        let finished = interrupt.or_soon(publisher.finish(&mut summary)).await;
+        failed = finished.err().or(failed);
     }
     progress.finish();
     if let Some(log) = log {
-        let partitions = log.log().partitions();
-        if partitions > 1 && summary.has_entry_ids() && !args.new_ids {
-            settings.note(format_args!(
-                "the stream has {partitions} partitions: every event gets a new entry id there; a stream \
-                 of one partition keeps those of an export"
-            ));
+        if summary.has_entry_ids() && !args.new_ids {
+            tell_of_partitions(&log, settings);
         }
-        log.close().await?;
+        interrupt.close(&log).await?;
     }
 
     let measured = summary.measured(read.get(), began.elapsed(), args.dry_run);
@@ -189,6 +187,17 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
         return Err(stop(&name, &invalid, "what came before is imported"));
     }
     verdict(summary.conflicts())
+}
+
+/// Says why no entry id is kept, where that is so.
+fn tell_of_partitions(log: &Recount, settings: &Settings) {
+    let partitions = log.log().partitions();
+    if partitions > 1 {
+        settings.note(format_args!(
+            "the stream has {partitions} partitions: every event gets a new entry id there; a stream of \
+             one partition keeps those of an export"
+        ));
+    }
 }
 
 fn verdict(conflicts: u64) -> Result {

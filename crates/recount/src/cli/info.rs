@@ -140,7 +140,7 @@ fn fact(info: &LogInfo, name: &str, value: &str) -> Option<(String, String)> {
             row("kept", format!("at most {entries} ({how})"))
         }
         (EXACT, _) => None,
-        (name, _) if window::tells(name) => None,
+        (name, _) if window::tells(name) || partitions::tells(info, name) => None,
         ("server_used_memory", Ok(bytes)) => row("server's memory", size(bytes)),
         ("foreign_entries", Ok(entries)) => row("by other programs", thousands(entries)),
         (name, Ok(bytes)) if name.ends_with("_bytes") => {

@@ -1,10 +1,14 @@
 //! Ctrl-C: once to end, twice to end at any cost.
 
 use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
 
+use recount::Recount;
 use tokio::sync::watch;
 
 use super::error::{Failure, Result};
+use super::settings::warn;
 
 /// Tells whether Ctrl-C was pressed, also to whoever asks later.
 #[derive(Clone)]
@@ -37,6 +41,44 @@ impl Interrupt {
             done = work => done,
             () = self.pressed() => Err(Failure::Interrupted),
         }
+    }
+}
+
+/// How long what is under way at Ctrl-C may still take.
+const MOMENT: Duration = Duration::from_secs(1);
+
+impl Interrupt {
+    /// `work` that is better done than dropped: after Ctrl-C it has a moment left, for the answer of a
+    /// server may never come.
+    pub(crate) async fn or_soon<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        if let Some(done) = self.moment(work).await {
+            return done;
+        }
+        warn(
+            "what was under way at Ctrl-C is not answered: whether it was recorded is not known, and \
+             doing it again is safe",
+        );
+        Err(Failure::Interrupted)
+    }
+
+    /// Closes a log. On disk that is waited for: what is acknowledged is to be synced. A server has only a
+    /// moment after Ctrl-C.
+    pub(crate) async fn close(&mut self, log: &Recount) -> Result {
+        let closing = async { Ok(log.close().await?) };
+        if log.origin().is_none() {
+            return closing.await;
+        }
+        self.moment(closing).await.unwrap_or(Ok(()))
+    }
+
+    async fn moment<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            () = self.pressed() => {}
+        }
+        tokio::time::timeout(MOMENT, work).await.ok()
     }
 }
 

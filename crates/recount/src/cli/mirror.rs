@@ -60,5 +60,5 @@ async fn show(mirror: &Mirror, bar: &ProgressBar) {
         ));
         bar.tick();
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -146,6 +146,30 @@ pub(crate) fn pad(text: &str, width: usize) -> String {
     format!("{text}{:1$}", "", width.saturating_sub(text.width()))
 }
 
+/// Rows as lines whose columns stand below each other, the first `numbers` of them by their last digits.
+pub(crate) fn in_columns(rows: &[Vec<String>], numbers: usize) -> Vec<String> {
+    let number = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.width()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..number).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(column, (cell, &width))| {
+            if column < numbers {
+                let room = width.saturating_sub(cell.width());
+                format!("{:room$}{cell}", "")
+            } else {
+                pad(cell, width)
+            }
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 /// `text` as one word of a shell.
 pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);

@@ -139,6 +139,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     let mut publisher = Publisher {
         log: &log,
         settings,
+        interrupt: interrupt.clone(),
         answers: Answers::new(json),
         tally: Tally::default(),
     };
@@ -161,9 +162,13 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
         publisher.tally.skipped = input.skipped();
         result
     };
-    let tally = publisher.tally;
+    let Publisher {
+        tally,
+        mut interrupt,
+        ..
+    } = publisher;
     // Whatever happened, what was acknowledged is to be synced, and counted.
-    let closed = log.close().await;
+    let closed = interrupt.close(&log).await;
     settings.note(tally.sentence());
     result?;
     closed?;
@@ -222,6 +227,7 @@ impl Args {
 struct Publisher<'a> {
     log: &'a Recount,
     settings: &'a Settings,
+    interrupt: Interrupt,
     answers: Answers,
     tally: Tally,
 }
@@ -288,8 +294,11 @@ impl Publisher<'_> {
 
     async fn append(&mut self, batch: Batch) -> Result {
         let ids: Vec<_> = batch.events.iter().map(|event| event.id.clone()).collect();
-        let receipt = self.log.append(batch).await;
-        let receipt = receipt.map_err(|error| refused(error, self.settings))?;
+        let appending = async {
+            let receipt = self.log.append(batch).await;
+            receipt.map_err(|error| refused(error, self.settings))
+        };
+        let receipt = self.interrupt.or_soon(appending).await?;
         self.tally.add(&receipt);
         for (id, outcome) in ids.iter().zip(&receipt.outcomes) {
             self.answers

@@ -107,7 +107,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
                 .take(&mut replay, limit, &mut progress, &mut interrupt)
                 .await;
             progress.finish();
-            into.finish(ended).await
+            into.finish(ended, &mut interrupt).await
         }
         None => {
             let began = Instant::now();
@@ -120,7 +120,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
                 Ok(()) => "",
                 Err(Failure::Interrupted) => STOPPED,
                 Err(_) => {
-                    log.close().await?;
+                    interrupt.close(&log).await?;
                     return ended;
                 }
             };
@@ -132,7 +132,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
             ended
         }
     };
-    log.close().await?;
+    interrupt.close(&log).await?;
     ended
 }
 

@@ -16,7 +16,7 @@ pub struct RedisConfig {
     pub wait_replicas: u32,
     /// Who must have synced an append before it is acknowledged (`WAITAOF`). Default: nobody.
     pub wait_aof: Option<WaitAof>,
-    /// How long to wait for them. Default: 1 s.
+    /// How long to wait for them. Default: 5 s.
     pub wait_timeout: Duration,
     /// How many event ids of a partition are remembered at most. Default: 1,000,000.
     pub idempotency_ids_max: u64,
@@ -67,27 +67,27 @@ const SERVER: &str = "local";
 const REPLICAS: &str = "replicas:";
 
 /// Reads `off`, `local`, `replicas:1` or `local+replicas:1`.
-pub(super) fn parse_wait_aof(text: &str) -> Option<Option<WaitAof>> {
+pub(super) fn parse_wait_aof(text: &str) -> Result<Option<WaitAof>, String> {
     if text == NOBODY {
-        return Some(None);
+        return Ok(None);
     }
-    let (local, rest) = match text.strip_prefix(SERVER) {
-        Some("") => {
-            return Some(Some(WaitAof {
-                local: true,
-                replicas: 0,
-            }));
-        }
-        Some(rest) => (true, rest.strip_prefix('+')?),
-        None => (false, text),
+    let read = match text.strip_prefix(SERVER) {
+        Some("") => Some(WaitAof {
+            local: true,
+            replicas: 0,
+        }),
+        Some(rest) => rest.strip_prefix('+').and_then(|rest| waits(true, rest)),
+        None => waits(false, text),
     };
-    let digits = rest.strip_prefix(REPLICAS)?;
+    let wrong = || "write off, local, replicas:N or local+replicas:N".to_owned();
+    read.map(Some).ok_or_else(wrong)
+}
+
+fn waits(local: bool, text: &str) -> Option<WaitAof> {
+    let digits = text.strip_prefix(REPLICAS)?;
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let replicas = digits
-        .parse()
-        .ok()
-        .filter(|&replicas| plain && replicas > 0)?;
-    Some(Some(WaitAof { local, replicas }))
+    let replicas = digits.parse().ok().filter(|&number| plain && number > 0)?;
+    Some(WaitAof { local, replicas })
 }
 
 /// As [`parse_wait_aof`] reads it.
@@ -132,7 +132,7 @@ mod tests {
             "replicas:+1",
             "local,replicas:1",
         ] {
-            assert_eq!(parse_wait_aof(bad), None, "{bad}");
+            assert!(parse_wait_aof(bad).is_err(), "{bad}");
         }
     }
 

@@ -4,7 +4,7 @@ mod fit;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::given::Given;
 use super::{Config, ConfigError, ConfigErrors, ConfigFile, Place, SETTINGS, Setting, Value};
@@ -259,10 +259,9 @@ fn begin_at(file: &ConfigFile, key: &str, config: &mut Config) {
     match key {
         "url" => config.url = file.relative(&config.url),
         "mirror" => {
-            config.mirror = config
-                .mirror
-                .as_deref()
-                .map(|path: &Path| file.in_folder(path))
+            if let Some(path) = &mut config.mirror {
+                *path = file.in_folder(path);
+            }
         }
         _ => {}
     }

@@ -20,7 +20,7 @@ use crate::generator::{Generator, IdOrder};
 use crate::ours::STREAM;
 use crate::redis_engine::client::Client;
 use crate::redis_engine::servers::{ServerOptions, url};
-use crate::timing::Timing;
+use crate::timing::{Timing, Took};
 use crate::{Failure, process};
 
 const SEED: u64 = 1;
@@ -39,24 +39,6 @@ pub struct Run {
     server: ServerOptions,
     #[arg(long)]
     dir: PathBuf,
-}
-
-/// How long something took.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Took {
-    pub p50_us: f64,
-    pub p99_us: f64,
-    pub max_us: f64,
-}
-
-impl From<Timing> for Took {
-    fn from(timing: Timing) -> Self {
-        Self {
-            p50_us: timing.append_us(0.5),
-            p99_us: timing.append_us(0.99),
-            max_us: timing.append_us(1.0),
-        }
-    }
 }
 
 /// What came out.

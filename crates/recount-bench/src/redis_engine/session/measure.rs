@@ -12,7 +12,7 @@ use crate::generator::Scatter;
 use crate::ours::STREAM;
 use crate::redis_engine::client::Client;
 use crate::redis_engine::servers::url;
-use crate::timing::Timing;
+use crate::timing::{Timing, Took};
 use crate::{Failure, process};
 
 /// How many sessions are fetched in turn.
@@ -33,22 +33,6 @@ pub struct Run {
     /// Not used: every measurement is given one
     #[arg(long)]
     _dir: PathBuf,
-}
-
-/// How long one kind of read took.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Took {
-    pub p50_us: f64,
-    pub p99_us: f64,
-}
-
-impl From<Timing> for Took {
-    fn from(timing: Timing) -> Self {
-        Self {
-            p50_us: timing.append_us(0.5),
-            p99_us: timing.append_us(0.99),
-        }
-    }
 }
 
 /// What came out.

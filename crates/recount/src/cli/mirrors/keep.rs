@@ -60,10 +60,7 @@ pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interru
         if args.once {
             return Ok(());
         }
-        settings.note(format_args!(
-            "caught up with {}",
-            count(held(&mirror), "event")
-        ));
+        settings.note("caught up: copying what is recorded from now on as it comes");
         std::future::pending().await
     };
     let mut watch = Watch::new(&mirror, &origin, settings);
@@ -75,7 +72,7 @@ pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interru
     };
     watch.finish();
     // What is copied is synced, and the server told.
-    log.close().await?;
+    interrupt.or_soon(async { Ok(log.close().await?) }).await?;
     let mut output = Output::new();
     if args.json {
         output.line(format_args!("{:#}", document(&mirror)))?;
@@ -185,13 +182,14 @@ fn words(progress: &[MirrorProgress], rate: u64, ends: &[EntryId]) -> String {
     let mirrored: u64 = progress.iter().map(|partition| partition.mirrored).sum();
     let expected: u64 = progress.iter().map(|partition| partition.expected).sum();
     let live = progress.iter().all(|partition| partition.live);
-    let whole = match live || expected <= mirrored {
-        true => count(mirrored, "event"),
-        false => format!(
+    let whole = if live || expected <= mirrored {
+        count(mirrored, "event")
+    } else {
+        format!(
             "{} of about {}",
             thousands(mirrored),
             count(expected, "event")
-        ),
+        )
     };
     let lag = ends
         .iter()

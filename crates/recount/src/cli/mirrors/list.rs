@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use recount::{EntryId, Origin, Partition, Registration};
 use serde_json::json;
-use unicode_width::UnicodeWidthStr as _;
 
 use super::open;
 use crate::cli::error::{Failure, Result};
-use crate::cli::output::{Output, one_line, pad, span};
+use crate::cli::output::{Output, in_columns, one_line, span};
 use crate::cli::settings::Settings;
 
 pub(super) async fn run(json: bool, settings: &Settings) -> Result {
@@ -55,25 +54,18 @@ fn table(mirrors: &[Registration], ends: &[EntryId]) -> Vec<String> {
     if mirrors.is_empty() {
         return Vec::new();
     }
-    let mut rows = vec![TITLES.map(str::to_owned)];
+    let mut rows = vec![TITLES.map(str::to_owned).to_vec()];
     for mirror in mirrors {
         for (partition, end) in (0..).zip(ends) {
             rows.push(row(mirror, partition, *end));
         }
     }
-    let widest = |column: usize| rows.iter().map(|row| row[column].width()).max();
-    let widths: [usize; 5] = std::array::from_fn(|column| widest(column).unwrap_or(0));
-    let line = |row: &[String; 5]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| pad(cell, width));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        line.trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+    in_columns(&rows, 0)
 }
 
-fn row(mirror: &Registration, partition: Partition, end: EntryId) -> [String; 5] {
+fn row(mirror: &Registration, partition: Partition, end: EntryId) -> Vec<String> {
     let up_to = mirror.synced.get(partition);
-    [
+    vec![
         one_line(&mirror.name).into_owned(),
         partition.to_string(),
         match up_to {

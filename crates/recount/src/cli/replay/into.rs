@@ -74,7 +74,7 @@ impl Into {
             };
             taken += batch.len() as u64;
             progress.reached(last, batch.len());
-            self.append(batch).await?;
+            interrupt.or_soon(self.append(batch)).await?;
         }
         Ok(())
     }
@@ -114,8 +114,8 @@ impl Into {
     }
 
     /// Closes the stream and tells what became of the events, also where the replay `ended` early.
-    pub(super) async fn finish(self, ended: Result) -> Result {
-        let closed = self.target.close().await;
+    pub(super) async fn finish(self, ended: Result, interrupt: &mut Interrupt) -> Result {
+        let closed = interrupt.close(&self.target).await;
         self.tell(&ended)?;
         ended?;
         closed?;

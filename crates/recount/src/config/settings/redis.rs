@@ -63,12 +63,9 @@ pub(super) const WAIT_AOF: Setting = Setting {
     field: Field::Text {
         example: "local",
         get: |config| show_wait_aof(config.redis.wait_aof),
-        set: |config, text| match parse_wait_aof(text) {
-            Some(wait) => {
-                config.redis.wait_aof = wait;
-                Ok(())
-            }
-            None => Err("write off, local, replicas:N or local+replicas:N".to_owned()),
+        set: |config, text| {
+            config.redis.wait_aof = parse_wait_aof(text)?;
+            Ok(())
         },
     },
 };
