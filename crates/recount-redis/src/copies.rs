@@ -13,6 +13,7 @@ use crate::error::Failed;
 use crate::info;
 use crate::keys::Keys;
 use crate::net::{Call, Repeat};
+use crate::pack::Packed;
 use crate::read;
 use crate::scripts::{self, COPIES};
 use crate::shared::Shared;
@@ -192,7 +193,7 @@ fn command(shared: &Shared, keys: &Keys, copies: &[Copy]) -> Cmd {
         &keys.ids[0],
         &keys.ids[1],
         &keys.ids[2],
-        &keys.bases,
+        &keys.revisions,
     ];
     names.extend(indexes.iter().map(String::as_str));
     let options = &shared.options;
@@ -201,33 +202,28 @@ fn command(shared: &Shared, keys: &Keys, copies: &[Copy]) -> Cmd {
         .arg(options.clock_argument())
         .arg(options.window_ms())
         .arg(options.idempotency_ids_max.div_ceil(3))
-        .arg(Uuid::new_v4().simple().to_string())
-        .arg(copies.len())
-        .arg(sessions.len())
-        .arg(&sessions);
-    for copy in copies {
-        command.arg(copy.entry.id.to_string());
+        .arg(Uuid::new_v4().simple().to_string());
+    let mut packed_sessions = Packed::default();
+    packed_sessions.list(sessions.len());
+    for session in &sessions {
+        packed_sessions.text(session);
     }
-    for copy in copies {
-        command.arg(copy.event_id.as_ref().map_or("", EventId::as_str));
+    let mut entries = Packed::default();
+    entries.list(copies.len());
+    for (copy, session) in copies.iter().zip(session_of) {
+        let revision = copy.entry.revision.map(|revision| revision.to_string());
+        entries
+            .list(5 + copy.entry.fields.len() * 2)
+            .text(copy.entry.id.to_string())
+            .text(copy.event_id.as_ref().map_or("", EventId::as_str))
+            .text(&copy.mark)
+            .number(session as u64)
+            .text(revision.unwrap_or_default());
+        for (name, value) in &copy.entry.fields {
+            entries.text(name).text(value);
+        }
     }
-    for copy in copies {
-        command.arg(&copy.mark);
-    }
-    command.arg(session_of);
-    for copy in copies {
-        command.arg(
-            copy.entry
-                .revision
-                .map_or_else(String::new, |revision| revision.to_string()),
-        );
-    }
-    for copy in copies {
-        command.arg(copy.entry.fields.len() * 2);
-    }
-    for (name, value) in copies.iter().flat_map(|copy| &copy.entry.fields) {
-        command.arg(&name[..]).arg(&value[..]);
-    }
+    command.arg(packed_sessions.bytes()).arg(entries.bytes());
     command
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Keys {
     pub(crate) slot: Slot,
     pub(crate) meta: String,
     pub(crate) ids: [String; 3],
-    pub(crate) bases: String,
+    pub(crate) revisions: String,
     pub(crate) mirrors: String,
 }
 
@@ -25,7 +25,7 @@ impl Keys {
             slot: slot_of(stream.as_bytes()),
             meta: format!("{prefix}:meta"),
             ids: [0, 1, 2].map(|slot| format!("{prefix}:ids:{slot}")),
-            bases: format!("{prefix}:bases"),
+            revisions: format!("{prefix}:revisions"),
             mirrors: format!("{prefix}:mirrors"),
             prefix,
         }
@@ -94,7 +94,7 @@ mod tests {
             let keys = Keys::new(stream);
             let mut all = vec![
                 keys.meta.clone(),
-                keys.bases.clone(),
+                keys.revisions.clone(),
                 keys.mirrors.clone(),
                 keys.session("s{1}"),
                 partitions(stream),

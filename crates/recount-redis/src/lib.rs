@@ -18,6 +18,7 @@ mod net;
 mod open;
 mod options;
 mod origin;
+mod pack;
 mod partitions;
 mod publish;
 mod read;

@@ -10,8 +10,8 @@ macro_rules! script {
     };
 }
 
-pub(crate) static PUBLISH: LazyLock<Script> = script!("common" "window" "publish");
-pub(crate) static COPIES: LazyLock<Script> = script!("common" "window" "copies");
+pub(crate) static PUBLISH: LazyLock<Script> = script!("common" "window" "sessions" "publish");
+pub(crate) static COPIES: LazyLock<Script> = script!("common" "window" "sessions" "copies");
 pub(crate) static PLAN: LazyLock<Script> = script!("common" "floor" "plan");
 pub(crate) static TRIM: LazyLock<Script> = script!("common" "floor" "trim");
 pub(crate) static REGISTER: LazyLock<Script> = script!("common" "register");

@@ -226,19 +226,19 @@ fn take(page: &mut Page, query: &Query, entry: Entry) {
 fn index_commands(keys: &Keys, list: &str, session_id: &str) -> Vec<Cmd> {
     let mut length = redis::cmd("LLEN");
     length.arg(list);
-    let mut base = redis::cmd("HGET");
-    base.arg(&keys.bases).arg(session_id);
+    let mut revision = redis::cmd("HGET");
+    revision.arg(&keys.revisions).arg(session_id);
     let mut counts = redis::cmd("HMGET");
     counts
         .arg(&keys.meta)
         .arg(&["published", "removed", "foreign_removed"]);
     let mut held = redis::cmd("XLEN");
     held.arg(&keys.stream);
-    vec![length, base, counts, held]
+    vec![length, revision, counts, held]
 }
 
 fn index(replies: Vec<Value>) -> Result<Index, wire::Unexpected> {
-    let Ok([length, base, counts, held]): Result<[Value; 4], _> = replies.try_into() else {
+    let Ok([length, revision, counts, held]): Result<[Value; 4], _> = replies.try_into() else {
         return Err(wire::Unexpected("an answer to each command"));
     };
     let counts = wire::list(counts)?;
@@ -247,10 +247,9 @@ fn index(replies: Vec<Value>) -> Result<Index, wire::Unexpected> {
         counts.first().copied().unwrap_or(0),
         counts.get(1).copied().unwrap_or(0),
     );
-    let length = wire::count(&length)?;
     Ok(Index {
-        length,
-        revision: wire::count(&base)? + length,
+        length: wire::count(&length)?,
+        revision: wire::count(&revision)?,
         unindexed: wire::count(&held)?.saturating_sub(published.saturating_sub(removed)),
     })
 }

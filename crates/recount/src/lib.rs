@@ -30,10 +30,32 @@
 //! # }
 //! ```
 //!
+//! The same on a server, with a copy on this machine's disk that queries read:
+//!
+//! ```no_run
+//! # use recount::Recount;
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let recount = Recount::builder()
+//!     .url("redis://localhost:6379") // or redis-cluster://, redis-sentinel://, rediss://
+//!     .mirror("/var/lib/recount/mirrors")
+//!     .open()
+//!     .await?;
+//! // The last messages of a session come straight from the server, however long its history is.
+//! let page = recount.session("session-1").recent(20).await?;
+//! if !page.is_complete() {
+//!     println!("kept from revision {:?} on", page.retained_from);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is here
 //!
 //! * [`Recount`] records, reads, follows; [`Session`] is one session's part of it.
-//! * [`Events`] walks an answer of any size in bounded memory; [`Tail`] waits for what comes next.
+//! * [`Events`] walks an answer of any size in bounded memory; [`Tail`] waits for what comes next. Both put
+//!   the partitions of a stream on a server in order.
+//! * [`Mirror`] is the copy of such a stream on this machine.
 //! * [`chat`] turns recorded conversations into events, [`demo`] makes some up.
 //! * [`Config`] is everything that can be set, [`config`] where it may be written.
 //! * [`LogUrl`] names an engine and a place, [`Moment`] reads a time as people write it.

@@ -10,9 +10,13 @@ use super::judge::Told;
 use crate::error::Failed;
 use crate::keys::Keys;
 use crate::net::{Call, Repeat};
+use crate::pack::Packed;
 use crate::scripts::{self, PUBLISH};
 use crate::shared::Shared;
 use crate::wire::{self, Unexpected};
+
+/// What an event takes packed besides its fields.
+const PACKED_MORE: usize = 100;
 
 /// What a call may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub(super) struct Batch<'a> {
     sessions: Vec<&'a str>,
     /// For each of `unique`, its session's number from 0.
     pub(super) session_of: Vec<usize>,
+    /// About what the events take packed.
+    bytes: usize,
 }
 
 /// What the window remembers of an id.
@@ -78,6 +84,7 @@ impl<'a> Batch<'a> {
             unique: Vec::with_capacity(events.len()),
             sessions: Vec::new(),
             session_of: Vec::with_capacity(events.len()),
+            bytes: 0,
         };
         for (index, prepared) in events.iter().enumerate() {
             let first = *seen.entry(prepared.event.id.as_str()).or_insert(index);
@@ -89,6 +96,7 @@ impl<'a> Batch<'a> {
                     batch.sessions.len() - 1
                 });
                 batch.session_of.push(number);
+                batch.bytes += prepared.event.wire_bytes() + PACKED_MORE;
                 batch.unique.push(index);
             }
         }
@@ -148,7 +156,7 @@ impl<'a> Batch<'a> {
             &keys.ids[0],
             &keys.ids[1],
             &keys.ids[2],
-            &keys.bases,
+            &keys.revisions,
         ];
         names.extend(indexes.iter().map(String::as_str));
         let mut command = scripts::call(&PUBLISH, &names);
@@ -164,26 +172,35 @@ impl<'a> Batch<'a> {
             .arg(expected.map_or_else(String::new, |revision| revision.to_string()))
             .arg(u8::from(told.conflicts))
             .arg(u8::from(options.waits()))
-            .arg(self.unique.len())
-            .arg(self.sessions.len())
-            .arg(&told.mismatches)
-            .arg(&self.sessions);
-        let unique = || self.unique.iter().map(|&index| &self.events[index]);
-        for prepared in unique() {
-            command.arg(prepared.event.id.as_str());
+            .arg(&told.mismatches);
+        let mut sessions = Packed::default();
+        sessions.list(self.sessions.len());
+        for session in &self.sessions {
+            sessions.text(session);
         }
-        for prepared in unique() {
-            command.arg(&prepared.mark);
+        let mut ids = Packed::with_capacity(self.unique.len() * 40);
+        ids.list(self.unique.len());
+        let mut events = Packed::with_capacity(self.bytes);
+        events.list(self.unique.len());
+        for (&index, &session) in self.unique.iter().zip(&self.session_of) {
+            let Prepared {
+                event,
+                fields,
+                mark,
+            } = &self.events[index];
+            ids.text(event.id.as_str());
+            events
+                .list(2 + fields.len() * 2)
+                .text(mark)
+                .number(session as u64 + 1);
+            for (name, value) in fields {
+                events.text(name).text(value);
+            }
         }
-        for session in &self.session_of {
-            command.arg(session + 1);
-        }
-        for prepared in unique() {
-            command.arg(prepared.fields.len() * 2);
-        }
-        for (name, value) in unique().flat_map(|prepared| &prepared.fields) {
-            command.arg(&name[..]).arg(&value[..]);
-        }
+        command
+            .arg(sessions.bytes())
+            .arg(ids.bytes())
+            .arg(events.bytes());
         command
     }
 

@@ -1,23 +1,20 @@
 -- Appends events that are not there yet. Everything is looked at before anything is written.
 --
--- KEYS  stream, meta, ids 0-2, bases, then the index of each session
+-- KEYS  stream, meta, ids 0-2, revisions, then the index of each session
 -- ARGV  1 clock or '', 2 window, 3 ids a slot, 4 mode: 'write', 'hold' or 'look', 5 expected revision or '',
---       6 '1' where conflicts are known that are not in this call, 7 '1' to write in any case, 8 events, 9 sessions,
---       10 what is known of the mismatches: 'index kind first-id ...'
---       then the sessions; then for the events: ids; marks; numbers of their sessions; counts of their field arguments;
---       then all field arguments
-local stream, meta, bases = KEYS[1], KEYS[2], KEYS[6]
+--       6 '1' where conflicts are known that are not in this call, 7 '1' to write in any case,
+--       8 what is known of the mismatches: 'index kind first-id ...'
+--       9 the sessions, 10 the ids of the events, 11 the events: each a list of its mark, the number of its session, and
+--       its fields; all three packed
+local stream, meta, counters = KEYS[1], KEYS[2], KEYS[6]
 local ids_keys = { [0] = KEYS[3], KEYS[4], KEYS[5] }
-local window, events, sessions = tonumber(ARGV[2]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local at_sessions = 10
-local at_ids = at_sessions + sessions
-local at_marks = at_ids + events
-local at_session = at_marks + events
-local at_counts = at_session + events
-local at_fields = at_counts + events
+local window = tonumber(ARGV[2])
+local sessions = cmsgpack.unpack(ARGV[9])
+local event_ids = cmsgpack.unpack(ARGV[10])
+local events = cmsgpack.unpack(ARGV[11])
 
-local last, added = standing(stream)
-if not last then return added end
+local last, failed = standing(stream)
+if not last then return failed end
 local clock = clock_ms(ARGV[1])
 local kept = redis.call('HMGET', meta, 'slot', 'since0', 'since1', 'since2', 'last', 'published')
 local published = tonumber(kept[6] or 0)
@@ -26,17 +23,14 @@ local reset = kept[5] and id_less(last, kept[5])
 if reset then last, published = kept[5], 0 end
 local last_ms, last_seq = halves(last)
 local now = tonumber(less(last_ms, clock) and clock or last_ms)
-local state = {
-  slot = tonumber(kept[1] or 0),
-  since = { [0] = tonumber(kept[2] or nil), tonumber(kept[3] or nil), tonumber(kept[4] or nil) },
-}
+local state = window_state(kept)
 
 -- Which ids are known.
 local known = nil
 for _, slot in ipairs(slots_to_ask(state, now, window)) do
-  for from = 1, events, UNPACK do
-    local to = math.min(from + UNPACK - 1, events)
-    local found = redis.call('HMGET', ids_keys[slot], unpack(ARGV, at_ids + from, at_ids + to))
+  for from = 1, #events, UNPACK do
+    local to = math.min(from + UNPACK - 1, #events)
+    local found = redis.call('HMGET', ids_keys[slot], unpack(event_ids, from, to))
     for at = 1, to - from + 1 do
       if found[at] then
         local index = from + at - 1
@@ -51,14 +45,14 @@ for _, slot in ipairs(slots_to_ask(state, now, window)) do
 end
 
 local told = {}
-for index, kind, first in string.gmatch(ARGV[10], '(%d+) (%a) (%S+)') do
+for index, kind, first in string.gmatch(ARGV[8], '(%d+) (%a) (%S+)') do
   told[tonumber(index)] = { kind, first }
 end
-local fresh, exceptions, open, conflicts = events, {}, false, ARGV[6] == '1'
+local fresh, exceptions, open, conflicts = #events, {}, false, ARGV[6] == '1'
 for index, entry in pairs(known or {}) do
   fresh = fresh - 1
   local first, content, time = string.match(entry, '^(%S+) (%S+) (%S*)$')
-  local our_content, our_time = string.match(ARGV[at_marks + index], '^(%S+) (%S*)$')
+  local our_content, our_time = string.match(events[index][1], '^(%S+) (%S*)$')
   local kind = 'm'
   if content == our_content and (time == '' or our_time == '' or time == our_time) then
     kind = 'd'
@@ -72,17 +66,9 @@ for index, entry in pairs(known or {}) do
 end
 if ARGV[4] == 'look' or (ARGV[4] == 'hold' and open) then return { 'held', exceptions } end
 
-local rows = redis.call('HMGET', bases, unpack(ARGV, at_sessions + 1, at_sessions + math.min(sessions, UNPACK)))
-for from = UNPACK + 1, sessions, UNPACK do
-  local more = redis.call('HMGET', bases, unpack(ARGV, at_sessions + from, at_sessions + math.min(from + UNPACK - 1, sessions)))
-  for at = 1, #more do rows[from + at - 1] = more[at] end
-end
-local revisions = {}
-for session = 1, sessions do
-  revisions[session] = tonumber(rows[session] or 0) + redis.call('LLEN', KEYS[6 + session])
-end
-if ARGV[5] ~= '' and (fresh > 0 or conflicts) and revisions[1] ~= tonumber(ARGV[5]) then
-  return { 'revision', ARGV[5], string.format('%.0f', revisions[1]) }
+local revisions, before = revisions_of(counters, sessions)
+if ARGV[5] ~= '' and (fresh > 0 or conflicts) and before[1] ~= ARGV[5] then
+  return { 'revision', ARGV[5], before[1] }
 end
 if fresh == 0 then
   if ARGV[7] == '1' then redis.call('HINCRBY', meta, 'waits', 1) end
@@ -111,58 +97,28 @@ local first_id = ms .. '-' .. seq
 
 -- From here on everything is written.
 local turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
-local before = {}
-for session = 1, sessions do before[session] = string.format('%.0f', revisions[session]) end
-local pushed, remembered, id = {}, {}, nil
+local indexes, remembered, id = {}, {}, nil
 local ids = ids_keys[state.slot]
-local arguments = at_fields
-local number = #seq < 15 and tonumber(seq) or nil
-for index = 1, events do
-  local count = tonumber(ARGV[at_counts + index])
+for index, event in ipairs(events) do
   if not (known and known[index]) then
-    id = ms .. '-' .. (number or seq)
-    local session = tonumber(ARGV[at_session + index])
+    id = ms .. '-' .. seq
+    local session = tonumber(event[2])
     local revision = revisions[session] + 1
     revisions[session] = revision
-    redis.call('XADD', stream, id, '_revision', string.format('%.0f', revision), unpack(ARGV, arguments + 1, arguments + count))
-    local list = pushed[session]
-    if not list then
-      list = {}
-      pushed[session] = list
-    end
-    list[#list + 1] = id
-    if #list == UNPACK then
-      redis.call('RPUSH', KEYS[6 + session], unpack(list))
-      pushed[session] = {}
-    end
-    remembered[#remembered + 1] = ARGV[at_ids + index]
-    remembered[#remembered + 1] = id .. ' ' .. ARGV[at_marks + index]
+    redis.call('XADD', stream, id, '_revision', revision, unpack(event, 3))
+    add_to_index(indexes, session, id)
+    remembered[#remembered + 1] = event_ids[index]
+    remembered[#remembered + 1] = id .. ' ' .. event[1]
     if #remembered >= UNPACK then
       redis.call('HSET', ids, unpack(remembered))
       remembered = {}
     end
-    if number then
-      number = number + 1
-    elseif seq == U64_MAX then
-      ms, seq = up(ms), '0'
-    else
-      seq = up(seq)
-    end
+    if seq == U64_MAX then ms, seq = up(ms), '0' else seq = up(seq) end
   end
-  arguments = arguments + count
-end
-for session, list in pairs(pushed) do
-  if #list > 0 then redis.call('RPUSH', KEYS[6 + session], unpack(list)) end
 end
 if #remembered > 0 then redis.call('HSET', ids, unpack(remembered)) end
-if turned and tonumber(clock) == now then
-  -- No id of this slot is needed later: it takes new ones for half a window, and remembers each for one.
-  redis.call('PEXPIRE', ids, string.format('%.0f', window * 2 + 1000))
-end
-if turned then
-  redis.call('HSET', meta, 'slot', state.slot, 'since' .. state.slot, string.format('%.0f', now))
-end
-published = string.format('%.0f', published + fresh)
-redis.call('HSET', meta, 'last', id, 'published', published)
+write_indexes(indexes, counters, sessions, revisions)
+keep_window(meta, state, turned, ids, now, clock, window)
+redis.call('HSET', meta, 'last', id, 'published', published + fresh)
 if reset then redis.call('HDEL', meta, 'removed', 'foreign_removed') end
 return { 'done', first_id, before, exceptions }

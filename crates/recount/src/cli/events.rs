@@ -15,7 +15,8 @@ use super::settings::Settings;
 /// Show what is recorded, by session, user, type, entry id and time
 ///
 /// Times are about when an event was recorded; what is shown is when it happened, by its producer's
-/// word. Without --json a line is cut to the terminal's width.
+/// word. Without --json a line is cut to the terminal's width. On a server, what is asked for by user or type
+/// is looked for in a mirror on this machine, which the first such question builds (see recount mirrors).
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 // Each is a flag of its own.

@@ -1,10 +1,12 @@
 //! What goes wrong with a server, and what is said then: never a password.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use recount_testbed::{Flavor, Server};
 
-use crate::redis::server;
+use crate::redis::{interrupt, server};
 use crate::support::{Run, SESSION, Sandbox};
 
 #[test]
@@ -183,4 +185,27 @@ fn an_acknowledgement_waits_for_replicas_or_fails() {
     // It is there, for publishing it again tells.
     let run = sandbox.run(&event);
     assert!(run.stdout.starts_with("duplicate "), "{}", run.stdout);
+}
+
+#[test]
+fn ctrl_c_ends_a_command_whose_server_is_silent() {
+    let server = server();
+    let sandbox = Sandbox::on(&server.url());
+    let mut publisher = sandbox
+        .command(&["publish"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = publisher.stdin.take().unwrap();
+    let mut answers = BufReader::new(publisher.stdout.take().unwrap()).lines();
+    let (first, second) = SESSION.split_at(SESSION.find('\n').unwrap() + 1);
+    stdin.write_all(first.as_bytes()).unwrap();
+    assert!(answers.next().unwrap().unwrap().starts_with("appended "));
+    server.pause();
+    stdin.write_all(second.as_bytes()).unwrap();
+    interrupt(publisher.id());
+    assert_eq!(publisher.wait().unwrap().code(), Some(130));
+    // What was answered is there.
+    server.resume();
+    assert!(sandbox.run(&["events"]).stdout.contains("session.started"));
 }

@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use clap::CommandFactory as _;
 use recount::DEFAULT_STREAM;
 use recount::config::SETTINGS;
 
 use super::*;
+use crate::cli::error::Failure;
 
 const DEFAULT_URL: &str = "disk:recount-data";
 

@@ -146,6 +146,34 @@ fn a_part_of_a_session_says_so() {
 }
 
 #[test]
+fn a_hole_and_entries_without_a_number_are_told_apart() {
+    let numbered = |numbers: &[u64]| {
+        let entries = numbers.iter().map(|&number| Recorded {
+            revision: number,
+            ..entry(1, EventType::MessageAdded, "{}")
+        });
+        state(&entries.collect::<Vec<_>>())
+    };
+    for (numbers, first, missing) in [
+        (&[1, 2, 3][..], 1, 0),
+        (&[1, 2, 7, 8], 1, 4),
+        (&[3, 5], 3, 1),
+        // Other programs' entries have no number.
+        (&[1, 0, 2, 0], 1, 0),
+        (&[0, 0], 0, 0),
+        (&[], 0, 0),
+    ] {
+        let state = numbered(numbers);
+        assert_eq!((state.first_revision, state.missing()), (first, missing));
+        assert_eq!(
+            state.is_complete(),
+            first <= 1 && missing == 0,
+            "{numbers:?}"
+        );
+    }
+}
+
+#[test]
 fn whatever_comes_is_counted_and_nothing_fails() {
     let mut all = story();
     all.reverse();
