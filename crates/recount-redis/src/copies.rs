@@ -193,7 +193,7 @@ fn command(shared: &Shared, keys: &Keys, copies: &[Copy]) -> Cmd {
         &keys.ids[0],
         &keys.ids[1],
         &keys.ids[2],
-        &keys.revisions,
+        &keys.sessions,
     ];
     names.extend(indexes.iter().map(String::as_str));
     let options = &shared.options;

@@ -151,7 +151,7 @@ async fn part(shared: &Shared, keys: &Keys, number: u32) -> Result<Part, ReadErr
 
 /// Bytes that the stream and its window take; nothing where the user may not ask.
 async fn memory(shared: &Shared, keys: &Keys) -> Result<(u64, u64), ReadError> {
-    let names = [&keys.stream, &keys.revisions].into_iter().chain(&keys.ids);
+    let names = [&keys.stream, &keys.sessions].into_iter().chain(&keys.ids);
     let commands: Vec<Cmd> = names
         .map(|key| {
             let mut command = redis::cmd("MEMORY");

@@ -12,7 +12,7 @@ pub(crate) struct Keys {
     pub(crate) slot: Slot,
     pub(crate) meta: String,
     pub(crate) ids: [String; 3],
-    pub(crate) revisions: String,
+    pub(crate) sessions: String,
     pub(crate) mirrors: String,
 }
 
@@ -25,13 +25,13 @@ impl Keys {
             slot: slot_of(stream.as_bytes()),
             meta: format!("{prefix}:meta"),
             ids: [0, 1, 2].map(|slot| format!("{prefix}:ids:{slot}")),
-            revisions: format!("{prefix}:revisions"),
+            sessions: format!("{prefix}:sessions"),
             mirrors: format!("{prefix}:mirrors"),
             prefix,
         }
     }
 
-    /// The index of a session: the ids of its entries.
+    /// The ids of a session's older entries; the newest stand in [`Keys::sessions`].
     pub(crate) fn session(&self, session_id: &str) -> String {
         format!("{}:s:{session_id}", self.prefix)
     }
@@ -94,7 +94,7 @@ mod tests {
             let keys = Keys::new(stream);
             let mut all = vec![
                 keys.meta.clone(),
-                keys.revisions.clone(),
+                keys.sessions.clone(),
                 keys.mirrors.clone(),
                 keys.session("s{1}"),
                 partitions(stream),

@@ -1,7 +1,7 @@
 //! Publishing: one script call a batch and partition.
 //!
 //! A task a partition takes what the callers hand it, puts batches together that meet, and appends them
-//! with one call at a time. Whatever happens to a call, it may be made again: the ids of what it
+//! with few calls at a time. Whatever happens to a call, it may be made again: the ids of what it
 //! appended are remembered.
 
 mod call;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use recount_core::{AppendError, Durability, Event, Field, Outcome, Partition, Receipt, codec};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::content::mark;
 use crate::shared::Shared;
@@ -20,6 +20,8 @@ use judge::Resolved;
 
 /// Jobs that may wait for their turn.
 const QUEUE: usize = 256;
+/// Calls that are under way at a time: while the server works on one, the next is made ready.
+const UNDER_WAY: usize = 2;
 /// Events of several callers that go into one call.
 const TOGETHER_EVENTS: usize = 1_000;
 /// Bytes of several callers that go into one call.
@@ -115,12 +117,16 @@ impl Publisher {
 
 async fn run(shared: Arc<Shared>, partition: Partition, mut queue: mpsc::Receiver<Job>) {
     let mut next = None;
+    let mut under_way = JoinSet::new();
     loop {
+        while under_way.len() >= UNDER_WAY {
+            under_way.join_next().await;
+        }
         let first = match next.take() {
             Some(job) => job,
             None => match queue.recv().await {
                 Some(job) => job,
-                None => return,
+                None => break,
             },
         };
         let mut jobs = vec![first];
@@ -139,12 +145,13 @@ async fn run(shared: Arc<Shared>, partition: Partition, mut queue: mpsc::Receive
                 jobs.push(job);
             }
         }
-        append_together(&shared, partition, jobs).await;
+        under_way.spawn(append_together(Arc::clone(&shared), partition, jobs));
     }
+    while under_way.join_next().await.is_some() {}
 }
 
 /// Appends the events of several callers as one batch and tells each what became of its own.
-async fn append_together(shared: &Shared, partition: Partition, jobs: Vec<Job>) {
+async fn append_together(shared: Arc<Shared>, partition: Partition, jobs: Vec<Job>) {
     let conditions = jobs[0].conditions;
     let mut events = Vec::new();
     let mut callers = Vec::with_capacity(jobs.len());
@@ -152,7 +159,7 @@ async fn append_together(shared: &Shared, partition: Partition, jobs: Vec<Job>) 
         callers.push((job.events.len(), job.reply));
         events.append(&mut job.events);
     }
-    let done = append(shared, partition, &events, conditions).await;
+    let done = append(&shared, partition, &events, conditions).await;
     let mut outcomes = match done {
         Ok(outcomes) => outcomes.into_iter(),
         Err(error) => {

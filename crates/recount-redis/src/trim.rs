@@ -207,7 +207,12 @@ impl Doomed {
             *sessions.entry(session).or_default() += 1;
         }
         let indexes: Vec<String> = sessions.keys().map(|id| keys.session(id)).collect();
-        let mut names = vec![keys.stream.as_str(), &keys.meta, &keys.mirrors];
+        let mut names = vec![
+            keys.stream.as_str(),
+            &keys.meta,
+            &keys.mirrors,
+            &keys.sessions,
+        ];
         names.extend(indexes.iter().map(String::as_str));
         let ours = self.ours.iter().filter(|ours| **ours).count();
         let mut command = scripts::call(&TRIM, &names);
@@ -216,6 +221,9 @@ impl Doomed {
             .arg(self.ids.len() - ours)
             .arg(sessions.len())
             .arg(self.ids.len());
+        for session in sessions.keys() {
+            command.arg(session);
+        }
         for count in sessions.values() {
             command.arg(count);
         }

@@ -156,7 +156,7 @@ impl<'a> Batch<'a> {
             &keys.ids[0],
             &keys.ids[1],
             &keys.ids[2],
-            &keys.revisions,
+            &keys.sessions,
         ];
         names.extend(indexes.iter().map(String::as_str));
         let mut command = scripts::call(&PUBLISH, &names);

@@ -1,9 +1,9 @@
 -- Appends entries under given ids, whose order among themselves was looked at before.
 --
--- KEYS  stream, meta, ids 0-2, revisions, then the index of each session
+-- KEYS  stream, meta, ids 0-2, sessions, then the older ids of each session
 -- ARGV  1 clock or '', 2 window, 3 ids a slot, 4 token of this call, 5 the sessions, 6 the entries: each a list of its id,
 --       event id or '', mark, number of its session or 0, revision given or '', and its fields; both packed
-local stream, meta, counters = KEYS[1], KEYS[2], KEYS[6]
+local stream, meta, hash = KEYS[1], KEYS[2], KEYS[6]
 local ids_keys = { [0] = KEYS[3], KEYS[4], KEYS[5] }
 local window = tonumber(ARGV[2])
 local sessions = cmsgpack.unpack(ARGV[5])
@@ -18,7 +18,7 @@ local published = tonumber(kept[6] or 0)
 local reset = kept[5] and id_less(last, kept[5])
 if reset then last, published = kept[5], 0 end
 if not id_less(last, entries[1][1]) then return { 'above', last } end
-local revisions = revisions_of(counters, sessions)
+local states = states_of(hash, sessions)
 
 local newest = entries[#entries][1]
 local newest_ms = halves(newest)
@@ -29,16 +29,16 @@ local state = window_state(kept)
 -- From here on everything is written.
 local turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
 local ids = ids_keys[state.slot]
-local numbers, indexes = {}, {}
+local numbers = {}
 for index, entry in ipairs(entries) do
-  local id, event, session = entry[1], entry[2], tonumber(entry[4])
+  local id, event, session = entry[1], entry[2], states[tonumber(entry[4])]
   local revision = 0
-  if session > 0 then
-    revision = revisions[session] + 1
+  if session then
+    revision = session.revision + 1
     local given = tonumber(entry[5])
     if given and given > revision then revision = given end
-    revisions[session] = revision
-    add_to_index(indexes, session, id)
+    session.revision = revision
+    note(session, id)
   end
   numbers[index] = string.format('%.0f', revision)
   redis.call('XADD', stream, id, '_revision', numbers[index], unpack(entry, 6))
@@ -49,7 +49,7 @@ for index, entry in ipairs(entries) do
     redis.call('HSET', ids, event, earlier and (earlier .. ';' .. value) or value)
   end
 end
-write_indexes(indexes, counters, sessions, revisions)
+write_states(hash, sessions, states)
 keep_window(meta, state, turned, ids, now, clock, window)
 redis.call('HSET', meta, 'last', newest, 'published', published + #entries, 'copied', ARGV[4])
 if reset then redis.call('HDEL', meta, 'removed', 'foreign_removed') end

@@ -1,12 +1,12 @@
 -- Appends events that are not there yet. Everything is looked at before anything is written.
 --
--- KEYS  stream, meta, ids 0-2, revisions, then the index of each session
+-- KEYS  stream, meta, ids 0-2, sessions, then the older ids of each session
 -- ARGV  1 clock or '', 2 window, 3 ids a slot, 4 mode: 'write', 'hold' or 'look', 5 expected revision or '',
 --       6 '1' where conflicts are known that are not in this call, 7 '1' to write in any case,
 --       8 what is known of the mismatches: 'index kind first-id ...'
 --       9 the sessions, 10 the ids of the events, 11 the events: each a list of its mark, the number of its session, and
 --       its fields; all three packed
-local stream, meta, counters = KEYS[1], KEYS[2], KEYS[6]
+local stream, meta, hash = KEYS[1], KEYS[2], KEYS[6]
 local ids_keys = { [0] = KEYS[3], KEYS[4], KEYS[5] }
 local window = tonumber(ARGV[2])
 local sessions = cmsgpack.unpack(ARGV[9])
@@ -66,7 +66,7 @@ for index, entry in pairs(known or {}) do
 end
 if ARGV[4] == 'look' or (ARGV[4] == 'hold' and open) then return { 'held', exceptions } end
 
-local revisions, before = revisions_of(counters, sessions)
+local states, before = states_of(hash, sessions)
 if ARGV[5] ~= '' and (fresh > 0 or conflicts) and before[1] ~= ARGV[5] then
   return { 'revision', ARGV[5], before[1] }
 end
@@ -97,16 +97,15 @@ local first_id = ms .. '-' .. seq
 
 -- From here on everything is written.
 local turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
-local indexes, remembered, id = {}, {}, nil
+local remembered, id = {}, nil
 local ids = ids_keys[state.slot]
 for index, event in ipairs(events) do
   if not (known and known[index]) then
     id = ms .. '-' .. seq
-    local session = tonumber(event[2])
-    local revision = revisions[session] + 1
-    revisions[session] = revision
-    redis.call('XADD', stream, id, '_revision', revision, unpack(event, 3))
-    add_to_index(indexes, session, id)
+    local session = states[tonumber(event[2])]
+    session.revision = session.revision + 1
+    redis.call('XADD', stream, id, '_revision', session.revision, unpack(event, 3))
+    note(session, id)
     remembered[#remembered + 1] = event_ids[index]
     remembered[#remembered + 1] = id .. ' ' .. event[1]
     if #remembered >= UNPACK then
@@ -117,7 +116,7 @@ for index, event in ipairs(events) do
   end
 end
 if #remembered > 0 then redis.call('HSET', ids, unpack(remembered)) end
-write_indexes(indexes, counters, sessions, revisions)
+write_states(hash, sessions, states)
 keep_window(meta, state, turned, ids, now, clock, window)
 redis.call('HSET', meta, 'last', id, 'published', published + fresh)
 if reset then redis.call('HDEL', meta, 'removed', 'foreign_removed') end

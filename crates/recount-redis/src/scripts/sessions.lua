@@ -1,42 +1,54 @@
--- The sessions' indexes and revisions.
+-- What is kept of each session: in one hash its revision and the ids of its newest entries, `<revision> <count> <id> ...`;
+-- older ids in a list of its own, where they are moved a dozen or more at a time.
+local NEWEST = 16
 
--- The revision of each session: as numbers, and as text.
-local function revisions_of(counters, sessions)
-  local numbers, texts = {}, {}
+-- The state of each session, and its revision as text.
+local function states_of(hash, sessions)
+  local states, revisions = {}, {}
   for from = 1, #sessions, UNPACK do
     local to = math.min(from + UNPACK - 1, #sessions)
-    local found = redis.call('HMGET', counters, unpack(sessions, from, to))
+    local found = redis.call('HMGET', hash, unpack(sessions, from, to))
     for at = 1, to - from + 1 do
-      texts[from + at - 1] = found[at] or '0'
-      numbers[from + at - 1] = tonumber(found[at] or 0)
+      local revision, count, ids = '0', '0', ''
+      if found[at] then revision, count, ids = string.match(found[at], '^(%d+) (%d+)(.*)$') end
+      revisions[from + at - 1] = revision
+      states[from + at - 1] = { revision = tonumber(revision), count = tonumber(count), ids = ids }
     end
   end
-  return numbers, texts
+  return states, revisions
 end
 
 -- Takes note of an entry of a session.
-local function add_to_index(indexes, session, id)
-  local list = indexes[session]
-  if not list then
-    list = {}
-    indexes[session] = list
-  end
-  list[#list + 1] = id
+local function note(state, id)
+  state.count = state.count + 1
+  state.ids = state.ids .. ' ' .. id
+  state.changed = true
 end
 
--- Writes down the entries that were noted, and the revisions that their sessions came to.
-local function write_indexes(indexes, counters, sessions, revisions)
-  local counts = {}
-  for session, list in pairs(indexes) do
-    for from = 1, #list, UNPACK do
-      redis.call('RPUSH', KEYS[6 + session], unpack(list, from, math.min(from + UNPACK - 1, #list)))
-    end
-    counts[#counts + 1] = sessions[session]
-    counts[#counts + 1] = revisions[session]
-    if #counts >= UNPACK then
-      redis.call('HSET', counters, unpack(counts))
-      counts = {}
+-- Writes down what was noted.
+local function write_states(hash, sessions, states)
+  local values = {}
+  for session, state in ipairs(states) do
+    if state.changed then
+      if state.count >= NEWEST then
+        local ids = {}
+        for id in string.gmatch(state.ids, '%S+') do
+          ids[#ids + 1] = id
+          if #ids == UNPACK then
+            redis.call('RPUSH', KEYS[6 + session], unpack(ids))
+            ids = {}
+          end
+        end
+        if #ids > 0 then redis.call('RPUSH', KEYS[6 + session], unpack(ids)) end
+        state.count, state.ids = 0, ''
+      end
+      values[#values + 1] = sessions[session]
+      values[#values + 1] = string.format('%.0f', state.revision) .. ' ' .. state.count .. state.ids
+      if #values >= UNPACK then
+        redis.call('HSET', hash, unpack(values))
+        values = {}
+      end
     end
   end
-  if #counts > 0 then redis.call('HSET', counters, unpack(counts)) end
+  if #values > 0 then redis.call('HSET', hash, unpack(values)) end
 end

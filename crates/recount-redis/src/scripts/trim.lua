@@ -1,11 +1,12 @@
 -- Removes a page of entries from the start of the stream, and what is known of them.
 --
--- KEYS  stream, meta, mirrors, then the index of each session of the page
--- ARGV  1 entries that our scripts added, 2 entries that others added, 3 sessions, 4 ids, then how many entries each
---       session has among them, then the ids of the page, in order
-local stream, meta, mirrors = KEYS[1], KEYS[2], KEYS[3]
+-- KEYS  stream, meta, mirrors, sessions, then the older ids of each session of the page
+-- ARGV  1 entries that our scripts added, 2 entries that others added, 3 sessions, 4 ids, then the sessions, then how many
+--       entries each has among them, then the ids of the page, in order
+local stream, meta, mirrors, hash = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local sessions, count = tonumber(ARGV[3]), tonumber(ARGV[4])
-local at_numbers = 4
+local at_sessions = 4
+local at_numbers = at_sessions + sessions
 local at_ids = at_numbers + sessions
 local first, last = ARGV[at_ids + 1], ARGV[at_ids + count]
 
@@ -17,9 +18,9 @@ for at = 2, #held, 2 do
   if not id_less(last, held[at]) then return { 'held', held } end
 end
 for session = 1, sessions do
-  local kind = redis.call('TYPE', KEYS[3 + session]).ok
+  local kind = redis.call('TYPE', KEYS[4 + session]).ok
   if kind ~= 'list' and kind ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[3 + session] .. ' is a ' .. kind .. ', not the index of a session')
+    return redis.error_reply('WRONGTYPE ' .. KEYS[4 + session] .. ' is a ' .. kind .. ', not the index of a session')
   end
 end
 
@@ -35,7 +36,19 @@ if type(trimmed) == 'table' and trimmed.err then
   end
 end
 for session = 1, sessions do
-  redis.call('LTRIM', KEYS[3 + session], ARGV[at_numbers + session], -1)
+  local key, name, removed = KEYS[4 + session], ARGV[at_sessions + session], tonumber(ARGV[at_numbers + session])
+  local older = redis.call('LLEN', key)
+  redis.call('LTRIM', key, removed, -1)
+  local state = removed > older and redis.call('HGET', hash, name)
+  if state then
+    local revision, count, ids = string.match(state, '^(%d+) (%d+)(.*)$')
+    count = tonumber(count)
+    for _ = 1, math.min(removed - older, count) do
+      ids = string.match(ids, '^ %S+(.*)$')
+      count = count - 1
+    end
+    redis.call('HSET', hash, name, revision .. ' ' .. count .. ids)
+  end
 end
 redis.call('HINCRBY', meta, 'removed', ARGV[1])
 redis.call('HINCRBY', meta, 'foreign_removed', ARGV[2])

@@ -30,7 +30,9 @@ pub struct Step {
 /// the session ids also from `start`, so that a second run on the same stream tells new sessions.
 pub fn workload(seed: u64, start: Timestamp, span: Duration) -> Vec<Step> {
     let mut random = Random::new(seed);
-    let run = Random::new(seed ^ start.as_millis().cast_unsigned()).next() & 0xffff;
+    // Both are mixed first: a seed that was taken from the time would cancel it out.
+    let moment = Random::new(start.as_millis().cast_unsigned()).next();
+    let run = Random::new(Random::new(seed).next() ^ moment).next() & 0xff_ffff;
     let mut users = ["ada", "ben", "chloe", "dmitri"];
     random.shuffle(&mut users);
 
@@ -38,7 +40,7 @@ pub fn workload(seed: u64, start: Timestamp, span: Duration) -> Vec<Step> {
     for (nth, story) in stories::ALL.iter().enumerate() {
         let begin = nth as u64 * 420 + random.between(0, 200);
         let mut script = Script::new(
-            format!("{}-{run:04x}", story.name),
+            format!("{}-{run:06x}", story.name),
             users[story.user % users.len()],
             begin,
             random.fork(),
@@ -123,6 +125,18 @@ mod tests {
         let moved = workload(7, later, SPAN);
         assert_eq!(data(&steps), data(&moved));
         assert_ne!(steps[0].event.session_id, moved[0].event.session_id);
+    }
+
+    #[test]
+    fn demos_that_take_their_seed_from_the_time_do_not_meet() {
+        let session = |ms: i64| {
+            let start = Timestamp::from_millis(ms).unwrap();
+            let steps = workload(ms.unsigned_abs() % 100_000, start, SPAN);
+            steps[0].event.session_id.clone()
+        };
+        let first = start().as_millis();
+        let names: BTreeSet<_> = (0..100).map(|n| session(first + n * 137)).collect();
+        assert_eq!(names.len(), 100);
     }
 
     #[test]

@@ -90,6 +90,23 @@ fn an_import_gives_the_same_sessions_on_every_engine() {
             assert_eq!(again["added"], 0, "{url}: {again}");
             assert_eq!(again["already_there"], first["events"]);
         }
+        let session = expected.keys().next().unwrap();
+        for args in [
+            &["info"][..],
+            &["state", session],
+            &["events", "--type", "tool.called", "--count"],
+            &["tail", "--from", "-", "--limit", "500"],
+            &["replay", "--session", session, "--speed", "max"],
+            &["replay", "--speed", "max", "--into", "again"],
+            &["mirrors"],
+            &["trim", "--max-length", "20", "--dry-run"],
+            &["demo", "--speed", "1000", "--url", &url],
+        ] {
+            let own = ["demo", "--stream"].iter().any(|word| args.contains(word));
+            let stream = if own { &[][..] } else { &stream[..] };
+            let run = sandbox.run(&[args, stream].concat());
+            assert_eq!(run.code, Some(0), "{url}, {args:?}: {}", run.stderr);
+        }
         let partition = |line: &str| {
             let line: Value = serde_json::from_str(line).unwrap();
             line["partition"].as_u64().unwrap()
