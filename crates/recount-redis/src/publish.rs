@@ -8,6 +8,7 @@ mod call;
 mod judge;
 mod plain;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use recount_core::{AppendError, Durability, Event, Field, Outcome, Partition, Receipt, codec};
@@ -20,8 +21,8 @@ use judge::Resolved;
 
 /// Jobs that may wait for their turn.
 const QUEUE: usize = 256;
-/// Calls that are under way at a time: while the server works on one, the next is made ready.
-const UNDER_WAY: usize = 2;
+/// Events that are worth a second call while one is under way, so that the server need not wait for us.
+const BESIDE: usize = 16;
 /// Events of several callers that go into one call.
 const TOGETHER_EVENTS: usize = 1_000;
 /// Bytes of several callers that go into one call.
@@ -116,38 +117,80 @@ impl Publisher {
 }
 
 async fn run(shared: Arc<Shared>, partition: Partition, mut queue: mpsc::Receiver<Job>) {
-    let mut next = None;
+    let mut gathered = Gathered::default();
     let mut under_way = JoinSet::new();
+    let mut open = true;
     loop {
-        while under_way.len() >= UNDER_WAY {
-            under_way.join_next().await;
-        }
-        let first = match next.take() {
-            Some(job) => job,
-            None => match queue.recv().await {
-                Some(job) => job,
-                None => break,
-            },
+        let due = match under_way.len() {
+            0 => !gathered.jobs.is_empty(),
+            1 => gathered.is_full() || gathered.events >= BESIDE,
+            _ => false,
         };
-        let mut jobs = vec![first];
-        if jobs[0].conditions == Conditions::default() {
-            let (mut events, mut bytes) = (jobs[0].events.len(), jobs[0].bytes());
-            while let Ok(job) = queue.try_recv() {
-                events += job.events.len();
-                bytes += job.bytes();
-                if job.conditions != Conditions::default()
-                    || events > TOGETHER_EVENTS
-                    || bytes > TOGETHER_BYTES
-                {
-                    next = Some(job);
-                    break;
-                }
-                jobs.push(job);
-            }
+        if due {
+            // Callers that were answered together come back together: the next call waits for all of them.
+            tokio::task::yield_now().await;
+            gathered.add_waiting(&mut queue);
+            let jobs = gathered.take();
+            under_way.spawn(append_together(Arc::clone(&shared), partition, jobs));
+            continue;
         }
-        under_way.spawn(append_together(Arc::clone(&shared), partition, jobs));
+        if !open && under_way.is_empty() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            job = queue.recv(), if open && !gathered.is_full() => match job {
+                Some(job) => {
+                    gathered.add(job);
+                    gathered.add_waiting(&mut queue);
+                }
+                None => open = false,
+            },
+            Some(_) = under_way.join_next() => {}
+        }
     }
-    while under_way.join_next().await.is_some() {}
+}
+
+/// Jobs that go into the next calls.
+#[derive(Default)]
+struct Gathered {
+    jobs: VecDeque<Job>,
+    events: usize,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, job: Job) {
+        self.events += job.events.len();
+        self.bytes += job.bytes();
+        self.jobs.push_back(job);
+    }
+
+    fn add_waiting(&mut self, queue: &mut mpsc::Receiver<Job>) {
+        while !self.is_full()
+            && let Ok(job) = queue.try_recv()
+        {
+            self.add(job);
+        }
+    }
+
+    /// Whether more would not go along: enough is there, or a batch with conditions, which goes alone.
+    fn is_full(&self) -> bool {
+        let conditional = |job: &Job| job.conditions != Conditions::default();
+        self.events >= TOGETHER_EVENTS
+            || self.bytes >= TOGETHER_BYTES
+            || self.jobs.iter().any(conditional)
+    }
+
+    /// The jobs of the next call.
+    fn take(&mut self) -> Vec<Job> {
+        let conditional = |job: &Job| job.conditions != Conditions::default();
+        let plain = self.jobs.iter().take_while(|job| !conditional(job)).count();
+        let jobs: Vec<Job> = self.jobs.drain(..plain.max(1)).collect();
+        self.events -= jobs.iter().map(|job| job.events.len()).sum::<usize>();
+        self.bytes -= jobs.iter().map(Job::bytes).sum::<usize>();
+        jobs
+    }
 }
 
 /// Appends the events of several callers as one batch and tells each what became of its own.

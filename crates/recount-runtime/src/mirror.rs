@@ -6,7 +6,9 @@
 //! be trimmed there, only once it is on stable storage.
 //!
 //! Whenever it connects, the mirror compares its last entries with the server's. What was removed before
-//! it was mirrored is a *gap*, what the server has otherwise a *divergence*: both are recorded.
+//! it was mirrored is a *gap*, what the server has otherwise a *divergence*: both are recorded. While it
+//! is connected it asks the server now and then whether that still has what was mirrored: a stream that
+//! was deleted says nothing by itself.
 
 mod backoff;
 mod compare;
@@ -20,6 +22,7 @@ mod progress;
 mod run;
 mod shared;
 mod tail;
+mod wait;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,16 +30,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use recount_core::{Cursor, EventLog, IdRange, Origin, Partition, Position, ReadError};
+use recount_core::{Cursor, Origin, Partition, ReadError, Timestamp};
 use recount_disk::DiskLog;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use incident::Incidents;
 use shared::Shared;
 
 pub use incident::{Incident, IncidentKind};
 pub use options::{MirrorError, MirrorOptions};
 pub use progress::{Progress, Role};
+pub(crate) use wait::UpToDate;
 
 /// A mirror that is kept, or followed, by this process.
 pub struct Mirror {
@@ -67,69 +72,17 @@ impl Mirror {
         })
     }
 
-    /// Returns once everything up to `cursor` can be read here, so far as the server still has it.
+    /// Returns once everything up to `cursor` can be read here, so far as the server still has it, and
+    /// what is read here is what the server was given: no partition that has yet to be compared with the
+    /// server in this run, or has to be rebuilt, passes.
     pub async fn caught_up(&self, cursor: &Cursor) -> Result<(), ReadError> {
         for position in cursor.iter() {
             self.reached(position).await?;
         }
-        Ok(())
-    }
-
-    async fn reached(&self, position: Position) -> Result<(), ReadError> {
-        let Position {
-            partition,
-            entry_id,
-        } = position;
-        let unknown = partition as usize >= self.shared.names.len();
-        let Some(before) = entry_id.previous().filter(|_| !unknown) else {
-            return Ok(());
-        };
-        let mut status = self.shared.status.subscribe();
-        let mut patience = PATIENCE_MIN;
-        loop {
-            {
-                let status = status.borrow_and_update();
-                if status.closing {
-                    return Err(ReadError::Closed);
-                }
-                if let Some(trouble) = &status.trouble {
-                    return Err(trouble.clone());
-                }
-            }
-            let log = self.shared.log(partition);
-            let cursor = Cursor::after(before);
-            tokio::select! {
-                waited = log.wait(&cursor) => match waited {
-                    Ok(()) => return Ok(()),
-                    // It was replaced, or will be.
-                    Err(_) if !self.is_current(partition, &log) => continue,
-                    Err(ReadError::Closed) => tokio::time::sleep(patience).await,
-                    Err(error) => return Err(error),
-                },
-                changed = status.changed() => {
-                    changed.map_err(|_| ReadError::Closed)?;
-                    continue;
-                }
-                () = tokio::time::sleep(patience) => {}
-            }
-            patience = (patience * 2).min(PATIENCE_MAX);
-            // What the cursor names may have been removed before it was mirrored.
-            let tail = match log.tail().await {
-                Ok(tail) => tail.get(0),
-                Err(_) => continue,
-            };
-            let ids = IdRange::after(tail).up_to(entry_id);
-            if tail >= entry_id
-                || self
-                    .shared
-                    .origin
-                    .entries(partition, ids, 1)
-                    .await?
-                    .is_empty()
-            {
-                return Ok(());
-            }
+        for partition in 0..self.shared.names.len() as Partition {
+            self.up_to_date(partition).await?;
         }
+        Ok(())
     }
 
     fn is_current(&self, partition: Partition, log: &Arc<DiskLog>) -> bool {
@@ -149,9 +102,8 @@ impl Mirror {
         partition: Partition,
         read: impl Fn(Arc<DiskLog>) -> R,
     ) -> Result<Option<T>, ReadError> {
-        let mut status = self.shared.status.subscribe();
         loop {
-            let replaced = status.borrow_and_update().replaced;
+            let replaced = self.replaced();
             let Some(log) = self.log(partition) else {
                 return Ok(None);
             };
@@ -159,14 +111,26 @@ impl Mirror {
                 Ok(read) => return Ok(Some(read)),
                 Err(error) => error,
             };
-            // A follower learns a moment later that a log was replaced.
-            let again = status.wait_for(|status| status.closing || status.replaced > replaced);
-            match tokio::time::timeout(self.shared.look_every * 3, again).await {
-                Ok(Ok(status)) if !status.closing => {}
-                Ok(_) => return Err(ReadError::Closed),
-                Err(_) => return Err(error),
-            }
+            self.replaced_since(replaced, error).await?;
         }
+    }
+
+    /// Returns once a log that could not be read was replaced, of which a follower learns a moment later;
+    /// else fails with the reader's error.
+    async fn replaced_since(&self, before: u64, error: ReadError) -> Result<(), ReadError> {
+        let mut status = self.shared.status.subscribe();
+        let again = status.wait_for(|status| status.closing || status.replaced > before);
+        let patience = (self.shared.look_every * 3).max(REPLACED_WITHIN);
+        match tokio::time::timeout(patience, again).await {
+            Ok(Ok(status)) if !status.closing => Ok(()),
+            Ok(_) => Err(ReadError::Closed),
+            Err(_) => Err(error),
+        }
+    }
+
+    /// Counts the times that logs were replaced.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.shared.status.borrow().replaced
     }
 
     /// Every gap and divergence that was ever met, by any process, oldest first.
@@ -214,6 +178,11 @@ impl Mirror {
         self.shared.status.borrow().trouble.clone()
     }
 
+    /// Why the server does not know of the mirror, and so may trim what is not mirrored; none where it does.
+    pub fn unregistered(&self) -> Option<ReadError> {
+        self.shared.status.borrow().unregistered.clone()
+    }
+
     /// The name it registers under.
     pub fn name(&self) -> &str {
         &self.shared.name
@@ -249,9 +218,8 @@ impl Drop for Mirror {
     }
 }
 
-/// How long something is waited for before the server is asked whether it is there at all.
-const PATIENCE_MIN: Duration = Duration::from_millis(20);
-const PATIENCE_MAX: Duration = Duration::from_secs(1);
+/// How long a log takes to be replaced at most, once the other is away.
+const REPLACED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is known of a mirror without opening it.
 pub(crate) struct RecordedMirror {
@@ -261,13 +229,22 @@ pub(crate) struct RecordedMirror {
     pub(crate) incidents: Vec<Incident>,
 }
 
+/// Takes note of everything that befell the mirror of `origin`; returns of how many incidents nobody had.
+pub(crate) fn settle(options: &MirrorOptions, origin: &dyn Origin) -> Result<usize, MirrorError> {
+    if !is_there(options, origin) {
+        return Ok(0);
+    }
+    let path = options.place_of(origin).incidents();
+    Incidents::load(path)?.settle(Timestamp::now())
+}
+
 /// What is known of the mirror of `origin` without opening it; none where there is none.
 pub(crate) fn recorded(options: &MirrorOptions, origin: &dyn Origin) -> Option<RecordedMirror> {
     let place = options.place_of(origin);
     if !is_there(options, origin) {
         return None;
     }
-    let incidents = incident::Incidents::load(place.incidents());
+    let incidents = Incidents::load(place.incidents());
     Some(RecordedMirror {
         dir: place.dir().to_owned(),
         name: place.given_name(),

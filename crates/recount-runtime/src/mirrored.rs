@@ -9,13 +9,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use recount_core::{
     AppendError, Batch, Cursor, Direction, Entry, EntryId, EventLog, Filter, IdRange, LogInfo,
-    Origin, Page, Partition, Position, Query, ReadError, ReadRange, Receipt, Registration,
-    SessionPage, SessionRead, Standing, TrimError, TrimReport, TrimRequest,
+    Origin, Page, Partition, Query, ReadError, ReadRange, Receipt, Registration, SessionPage,
+    SessionRead, TrimError, TrimReport, TrimRequest,
 };
 use recount_disk::DiskLog;
 use tokio::sync::Mutex;
 
-use crate::mirror::{self, Mirror, MirrorError, MirrorOptions};
+use crate::mirror::{self, Incident, Mirror, MirrorError, MirrorOptions, UpToDate};
 
 /// The log of a stream on a server, whose history and queries come from a [`Mirror`] on this machine.
 ///
@@ -83,6 +83,34 @@ impl MirroredLog {
         self.origin.forget(name).await
     }
 
+    /// Everything that befell the mirror so far, oldest first; nothing where there is none.
+    pub async fn incidents(&self) -> Vec<Incident> {
+        match &*self.opened.lock().await {
+            Opened::Open(mirror) => mirror.incidents(),
+            Opened::NotYet | Opened::Closed => mirror::recorded(&self.options, &*self.origin)
+                .map_or_else(Vec::new, |recorded| recorded.incidents),
+        }
+    }
+
+    /// Takes note of everything that befell the mirror, so that nobody is warned of it any more; returns of
+    /// how many incidents nobody had.
+    pub fn settle(&self) -> Result<usize, MirrorError> {
+        mirror::settle(&self.options, &*self.origin)
+    }
+
+    /// Whether what `range` names is looked for in the mirror too: there is one, and the server no longer
+    /// has all of it.
+    pub async fn reads_mirror(&self, range: &ReadRange) -> Result<bool, ReadError> {
+        let Some((start, _)) = range.ids.inclusive() else {
+            return Ok(false);
+        };
+        if !self.has_mirror().await {
+            return Ok(false);
+        }
+        let first = self.origin.standing(range.partition).await?.first;
+        Ok(first.is_none_or(|first| first > start))
+    }
+
     /// Whether the mirror is open, or there is one to be opened.
     async fn has_mirror(&self) -> bool {
         let open = matches!(&*self.opened.lock().await, Opened::Open(_));
@@ -91,15 +119,22 @@ impl MirroredLog {
 
     /// Waits until the mirror holds what the server held of a partition when this was called; returns
     /// where that stood.
-    async fn up_to_date(&self, partition: Partition) -> Result<(Arc<Mirror>, Standing), ReadError> {
-        let standing = self.origin.standing(partition).await?;
+    async fn up_to_date(&self, partition: Partition) -> Result<(Arc<Mirror>, UpToDate), ReadError> {
         let mirror = self.mirror().await?;
-        let cursor = Cursor::from_iter([Position {
-            partition,
-            entry_id: standing.last,
-        }]);
-        mirror.caught_up(&cursor).await?;
-        Ok((mirror, standing))
+        let up_to_date = mirror.up_to_date(partition).await?;
+        Ok((mirror, up_to_date))
+    }
+
+    /// A page from the mirror once that is up to date.
+    async fn from_mirror(&self, query: &Query) -> Result<Page, ReadError> {
+        loop {
+            let (mirror, now) = self.up_to_date(query.range.partition).await?;
+            let page = self.mirrored(&mirror, query).await?;
+            if mirror.replaced() == now.replaced {
+                return Ok(page);
+            }
+            // The server turned out to have lost entries, and what was read may be half rebuilt.
+        }
     }
 
     /// A page from the mirror.
@@ -118,28 +153,13 @@ impl MirroredLog {
         Ok(page)
     }
 
-    /// The newest entry of the mirror in a range.
-    async fn newest(
-        &self,
-        mirror: &Mirror,
-        partition: Partition,
-        ids: IdRange,
-    ) -> Result<Option<EntryId>, ReadError> {
-        let range = ReadRange::new(ids).backward().limit(1);
-        let query = Query {
-            range: ReadRange { partition, ..range },
-            filter: Filter::default(),
-        };
-        let page = self.mirrored(mirror, &query).await?;
-        Ok(page.entries.first().map(|entry| entry.position.entry_id))
-    }
-
-    /// What the mirror has of a range below the server's first entry, if anything.
+    /// The newest entry that the mirror has of a range below the server's first entry, if anything.
     async fn older(
         &self,
         range: &ReadRange,
         first: Option<EntryId>,
-    ) -> Result<Option<(Arc<Mirror>, EntryId)>, ReadError> {
+    ) -> Result<Option<EntryId>, ReadError> {
+        let partition = range.partition;
         let end = first.map_or(Bound::Unbounded, Bound::Excluded);
         let below = IdRange {
             start: range.ids.start,
@@ -156,9 +176,13 @@ impl MirroredLog {
             return Ok(None);
         }
         // What is trimmed by now may have been published a moment ago.
-        let (mirror, _) = self.up_to_date(range.partition).await?;
-        let newest = self.newest(&mirror, range.partition, ids).await?;
-        Ok(newest.map(|newest| (mirror, newest)))
+        let range = ReadRange::new(ids).backward().limit(1);
+        let query = Query {
+            range: ReadRange { partition, ..range },
+            filter: Filter::default(),
+        };
+        let page = self.from_mirror(&query).await?;
+        Ok(page.entries.first().map(|entry| entry.position.entry_id))
     }
 }
 
@@ -193,7 +217,7 @@ impl EventLog for MirroredLog {
         if first.is_some_and(|first| first <= start) {
             return Ok(page);
         }
-        let Some((mirror, newest)) = self.older(range, first).await? else {
+        let Some(newest) = self.older(range, first).await? else {
             return Ok(page);
         };
         if range.direction == Direction::Backward && !page.entries.is_empty() {
@@ -204,7 +228,7 @@ impl EventLog for MirroredLog {
             range: range.clone(),
             filter: Filter::default(),
         };
-        self.mirrored(&mirror, &query).await
+        self.from_mirror(&query).await
     }
 
     async fn query(&self, query: &Query) -> Result<Page, ReadError> {
@@ -223,18 +247,17 @@ impl EventLog for MirroredLog {
             && user_id.is_none()
             && types.is_empty()
         {
-            let page = self.server.query(query).await?;
-            // Asked afterwards: what is complete by then was so when it was read.
-            let session = self
-                .server
-                .session(&SessionRead::last(session_id, 0))
-                .await?;
-            if session.is_complete() {
-                return Ok(page);
+            // Asked before, for else the whole stream is looked through, and afterwards: what is complete
+            // by then was so when it was read.
+            let read = SessionRead::last(session_id, 0);
+            if self.server.session(&read).await?.is_complete() {
+                let page = self.server.query(query).await?;
+                if self.server.session(&read).await?.is_complete() {
+                    return Ok(page);
+                }
             }
         }
-        let (mirror, _) = self.up_to_date(query.range.partition).await?;
-        self.mirrored(&mirror, query).await
+        self.from_mirror(query).await
     }
 
     async fn session(&self, read: &SessionRead) -> Result<SessionPage, ReadError> {
@@ -243,12 +266,17 @@ impl EventLog for MirroredLog {
             return Ok(server);
         }
         let partition = self.partition_of(&read.session_id);
-        let (mirror, standing) = self.up_to_date(partition).await?;
-        let behind = combine::Behind {
-            page: server,
-            standing,
-        };
-        combine::session(&mirror, partition, read, behind).await
+        loop {
+            let (mirror, now) = self.up_to_date(partition).await?;
+            let behind = combine::Behind {
+                page: &server,
+                standing: now.standing,
+            };
+            let page = combine::session(&mirror, partition, read, behind).await?;
+            if mirror.replaced() == now.replaced {
+                return Ok(page);
+            }
+        }
     }
 
     fn partitions(&self) -> u32 {

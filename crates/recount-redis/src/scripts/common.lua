@@ -46,12 +46,12 @@ local function field(reply, name)
   end
 end
 
--- The last id the stream gave out and how many entries were ever added, where the server counts them.
-local function standing(stream)
+-- The last id the stream gave out, also where its entry is gone.
+local function last_of(stream)
   local info = redis.pcall('XINFO', 'STREAM', stream)
   if info.err then
-    if string.find(info.err, 'no such key', 1, true) then return '0-0', 0 end
+    if string.find(info.err, 'no such key', 1, true) then return '0-0' end
     return nil, info
   end
-  return field(info, 'last-generated-id'), field(info, 'entries-added')
+  return field(info, 'last-generated-id')
 end

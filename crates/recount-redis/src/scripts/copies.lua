@@ -9,7 +9,7 @@ local window = tonumber(ARGV[2])
 local sessions = cmsgpack.unpack(ARGV[5])
 local entries = cmsgpack.unpack(ARGV[6])
 
-local last, failed = standing(stream)
+local last, failed = last_of(stream)
 if not last then return failed end
 local kept = redis.call('HMGET', meta, 'slot', 'since0', 'since1', 'since2', 'last', 'published', 'copied')
 -- An earlier try of this very call was done, but its answer was lost.

@@ -13,14 +13,20 @@ local sessions = cmsgpack.unpack(ARGV[9])
 local event_ids = cmsgpack.unpack(ARGV[10])
 local events = cmsgpack.unpack(ARGV[11])
 
-local last, failed = standing(stream)
-if not last then return failed end
 local clock = clock_ms(ARGV[1])
-local kept = redis.call('HMGET', meta, 'slot', 'since0', 'since1', 'since2', 'last', 'published')
+local kept = redis.call('HMGET', meta, 'slot', 'since0', 'since1', 'since2', 'last', 'published', 'removed')
 local published = tonumber(kept[6] or 0)
-local reset = kept[5] and id_less(last, kept[5])
--- The stream was removed or rolled back by somebody else: ids go on above what was given out.
-if reset then last, published = kept[5], 0 end
+local last, reset = kept[5] or '0-0', false
+local length = redis.call('XLEN', stream)
+if length < published - tonumber(kept[7] or 0) or length > 0 and not kept[5] then
+  -- Somebody else removed entries, or was there first. Asking always would cost as much as ten events.
+  local failed
+  last, failed = last_of(stream)
+  if not last then return failed end
+  reset = kept[5] and id_less(last, kept[5])
+  -- The stream was removed or rolled back: ids go on above what was given out.
+  if reset then last, published = kept[5], 0 end
+end
 local last_ms, last_seq = halves(last)
 local now = tonumber(less(last_ms, clock) and clock or last_ms)
 local state = window_state(kept)
@@ -75,36 +81,58 @@ if fresh == 0 then
   return { 'done', '', {}, exceptions }
 end
 
-local ms, seq = clock, '0'
-if ms == '0' then seq = '1' end
-if not less(last_ms, clock) then
-  ms, seq = last_ms, last_seq
-  if seq == U64_MAX then
-    if ms == U64_MAX then return { 'exhausted', last } end
-    ms, seq = up(ms), '0'
-  else
-    seq = up(seq)
+-- The first of the new ids, if that many are left.
+local function next_id()
+  local ms, seq = clock, '0'
+  if ms == '0' then seq = '1' end
+  if not less(last_ms, clock) then
+    ms, seq = last_ms, last_seq
+    if seq == U64_MAX then
+      if ms == U64_MAX then return nil end
+      ms, seq = up(ms), '0'
+    else
+      seq = up(seq)
+    end
   end
-end
-if ms == U64_MAX then
-  local left = seq
-  for _ = 2, fresh do
-    if left == U64_MAX then return { 'exhausted', last } end
-    left = up(left)
+  if ms == U64_MAX then
+    local left = seq
+    for _ = 2, fresh do
+      if left == U64_MAX then return nil end
+      left = up(left)
+    end
   end
+  return ms, seq
 end
-local first_id = ms .. '-' .. seq
 
 -- From here on everything is written.
-local turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
-local remembered, id = {}, nil
-local ids = ids_keys[state.slot]
+local ms, seq = next_id()
+if not ms then return { 'exhausted', last } end
+local first_id, turned, ids, id = nil, nil, nil, nil
+local remembered = {}
 for index, event in ipairs(events) do
   if not (known and known[index]) then
     id = ms .. '-' .. seq
     local session = states[tonumber(event[2])]
     session.revision = session.revision + 1
-    redis.call('XADD', stream, id, '_revision', session.revision, unpack(event, 3))
+    if first_id then
+      redis.call('XADD', stream, id, '_revision', session.revision, unpack(event, 3))
+    else
+      -- Nothing is written before the first one is in: its id may be taken by somebody who publishes otherwise.
+      local added = redis.pcall('XADD', stream, id, '_revision', session.revision, unpack(event, 3))
+      if added.err then
+        local failed
+        last, failed = last_of(stream)
+        if not last then return failed end
+        last_ms, last_seq = halves(last)
+        ms, seq = next_id()
+        if not ms then return { 'exhausted', last } end
+        id = ms .. '-' .. seq
+        redis.call('XADD', stream, id, '_revision', session.revision, unpack(event, 3))
+      end
+      first_id = id
+      turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
+      ids = ids_keys[state.slot]
+    end
     note(session, id)
     remembered[#remembered + 1] = event_ids[index]
     remembered[#remembered + 1] = id .. ' ' .. event[1]

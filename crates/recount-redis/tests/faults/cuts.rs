@@ -7,7 +7,7 @@ use recount_testbed::{Flavor, Proxy, Server};
 use crate::kit::{Publishers, open, patient, wait_until};
 
 /// Enough for a few answers.
-const BYTES_MAX: u64 = 3_000;
+const BYTES_MAX: u64 = 1_500;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_missing_and_nothing_stands_twice() {
@@ -23,7 +23,7 @@ async fn nothing_acknowledged_is_missing_and_nothing_stands_twice() {
         let publishers = Publishers::start(&log, 4);
         wait_until("enough cuts", || {
             publishers.go_on(10);
-            (proxy.cuts() >= 30).then_some(())
+            (proxy.cuts() >= 20).then_some(())
         });
         proxy.end();
         let acknowledged = publishers.finish().await;

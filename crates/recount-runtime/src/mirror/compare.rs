@@ -46,19 +46,20 @@ impl Comparison<'_> {
             return Ok(Finding::GoesOn);
         }
         let (tail, standing) = (self.tail, self.standing);
-        if standing.last < tail {
-            let last = standing.last;
-            return self
-                .diverged(
-                    format!("the server's last id is {last}, below the mirror's"),
-                    false,
-                )
-                .await;
+        let contradiction = self.contradiction();
+        if let Some(cause) = &contradiction
+            && standing.last < tail
+        {
+            return self.diverged(cause.clone(), false).await;
         }
         match standing.first {
             Some(first) if first <= tail => match self.difference(first).await? {
                 Some(cause) => self.diverged(cause, false).await,
-                None => Ok(Finding::GoesOn),
+                // What both have came after the server had begun anew.
+                None => match contradiction {
+                    Some(cause) => self.diverged(cause, true).await,
+                    None => Ok(Finding::GoesOn),
+                },
             },
             _ => match self.nothing_left() {
                 Err(cause) => self.diverged(cause, true).await,
@@ -103,6 +104,9 @@ impl Comparison<'_> {
     /// What follows where the server holds nothing up to the mirror's end; the cause, where it began anew.
     fn nothing_left(&self) -> Result<Finding, String> {
         let standing = self.standing;
+        if let Some(cause) = self.contradiction() {
+            return Err(cause);
+        }
         let missing = match self.count {
             Some(count) => count.missing(standing, self.ours, standing.length),
             None => Missing::Unknown,
@@ -112,9 +116,6 @@ impl Comparison<'_> {
                 return Err(
                     "the server never removed an entry, but has none of the mirror's".into(),
                 );
-            }
-            Missing::Anew => {
-                return Err("the server counts fewer entries than it did before".into());
             }
             Missing::Known(0) => Finding::GoesOn,
             Missing::Known(missing) => Finding::Gap {
@@ -144,6 +145,15 @@ impl Comparison<'_> {
             ..
         } = *self.standing;
         length > 0 && entries_added == Some(length)
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        let known = Known {
+            tail: self.tail,
+            ours: self.ours,
+            count: self.count,
+        };
+        known.contradiction(self.standing)
     }
 
     async fn diverged(&self, cause: String, anew: bool) -> Result<Finding, Trouble> {
@@ -214,6 +224,29 @@ fn between(first: EntryId, last: EntryId) -> IdRange {
     IdRange {
         start: Bound::Included(first),
         end: Bound::Included(last),
+    }
+}
+
+/// What is known of a partition before the server is asked.
+pub(crate) struct Known {
+    /// The mirror's last id, and how many entries it was given.
+    pub(crate) tail: EntryId,
+    pub(crate) ours: u64,
+    pub(crate) count: Option<Count>,
+}
+
+impl Known {
+    /// What the server's word alone says against it, if it lost what it had by then.
+    pub(crate) fn contradiction(&self, standing: &Standing) -> Option<String> {
+        let last = standing.last;
+        if last < self.tail {
+            return Some(format!(
+                "the server's last id is {last}, below the mirror's"
+            ));
+        }
+        let count = self.count?;
+        let anew = count.began_anew(standing, self.ours);
+        anew.then(|| "the server counts fewer entries than it did before".into())
     }
 }
 

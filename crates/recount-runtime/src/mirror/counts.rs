@@ -25,12 +25,24 @@ pub(crate) struct Count {
 pub(crate) enum Missing {
     /// So many; where both end at the same entry, or the server begins after the mirror's end.
     Known(u64),
-    /// The server has been given fewer entries than it had before: it began anew.
-    Anew,
     Unknown,
 }
 
 impl Count {
+    /// Whether the server has been given fewer entries than it must have been, had it not begun anew or
+    /// lost some; by when the mirror had been given `ours`.
+    pub(crate) fn began_anew(self, standing: &Standing, ours: u64) -> bool {
+        // What it holds came after what was counted, if all of it has greater ids.
+        let held = match standing.first {
+            Some(first) if first > self.last => standing.length,
+            _ => 0,
+        };
+        // So did what was mirrored since.
+        let mirrored = ours.saturating_sub(self.ours);
+        let added = standing.entries_added;
+        added.is_some_and(|added| added < self.theirs + held.max(mirrored))
+    }
+
     /// What is missing of what the server was given since, if it holds `after` entries that the mirror
     /// is still to get, and the mirror was given `ours` in all.
     pub(crate) fn missing(self, standing: &Standing, ours: u64, after: u64) -> Missing {
@@ -41,12 +53,10 @@ impl Count {
             // A crash took what was counted.
             return Missing::Unknown;
         };
-        match theirs.checked_sub(self.theirs) {
-            None => Missing::Anew,
-            Some(given) => given
-                .checked_sub(mirrored + after)
-                .map_or(Missing::Unknown, Missing::Known),
-        }
+        let given = theirs.checked_sub(self.theirs);
+        given
+            .and_then(|given| given.checked_sub(mirrored + after))
+            .map_or(Missing::Unknown, Missing::Known)
     }
 }
 
@@ -137,10 +147,25 @@ mod tests {
         let missing = |added, ours, after| COUNT.missing(&standing(added), ours, after);
         assert_eq!(missing(Some(110), 65, 3), Missing::Known(2));
         assert_eq!(missing(Some(108), 65, 3), Missing::Known(0));
-        assert_eq!(missing(Some(99), 65, 3), Missing::Anew);
+        assert_eq!(missing(Some(99), 65, 3), Missing::Unknown);
         assert_eq!(missing(Some(107), 65, 3), Missing::Unknown);
         assert_eq!(missing(Some(110), 59, 3), Missing::Unknown);
         assert_eq!(missing(None, 65, 3), Missing::Unknown);
+    }
+
+    #[test]
+    fn a_server_that_counts_less_began_anew() {
+        let anew = |added, first, ours| {
+            let standing = Standing {
+                first: Some(EntryId::new(first, 0)),
+                ..standing(added)
+            };
+            COUNT.began_anew(&standing, ours)
+        };
+        assert!(anew(Some(99), 1, 60) && !anew(Some(100), 1, 60) && !anew(None, 1, 60));
+        // Three came since and are there, or five came and were mirrored.
+        assert!(anew(Some(102), 6, 60) && !anew(Some(103), 6, 60));
+        assert!(anew(Some(104), 6, 65) && !anew(Some(105), 6, 65));
     }
 
     #[test]

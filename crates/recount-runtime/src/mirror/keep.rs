@@ -16,6 +16,8 @@ use super::shared::Shared;
 /// After so many bytes a sync does not wait for its time.
 const BYTES_UNSYNCED_MAX: u64 = 16 << 20;
 
+/// How long the first registration may take before the mirror goes on without.
+const FIRST_WORD: Duration = Duration::from_secs(2);
 /// How long the last registration may take when the mirror is closed.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
@@ -124,7 +126,7 @@ impl Keeper {
             tracing::warn!(%error, "the mirror's end is not synced");
         }
         let last = async {
-            self.try_register().await;
+            self.register_again().await;
             self.count().await;
         };
         // The server may be gone. Its lease will be.
@@ -160,8 +162,15 @@ impl Keeper {
         Ok(())
     }
 
+    /// Registers unless the server would not hear of it.
+    pub(crate) async fn register_again(&self) {
+        if self.shared.status.borrow().unregistered.is_none() {
+            self.try_register().await;
+        }
+    }
+
     /// Tells the server up to where everything is on stable storage here.
-    pub(crate) async fn register(&self) -> Result<(), ReadError> {
+    async fn register(&self) -> Result<(), ReadError> {
         let _alone = self.registering.lock().await;
         let synced: Cursor = {
             let held = self.held.lock();
@@ -176,11 +185,34 @@ impl Keeper {
         registered.await
     }
 
+    /// Registers before anything is read. A server may let nobody write, as a replica does, and take its time to
+    /// say so: what is trimmed meanwhile is found missing.
+    pub(crate) async fn register_first(&self) {
+        if tokio::time::timeout(FIRST_WORD, self.try_register())
+            .await
+            .is_err()
+        {
+            self.note(Some(ReadError::Unavailable {
+                address: self.shared.origin.address(),
+                message: "it has not answered the registration yet".into(),
+            }));
+        }
+    }
+
     async fn try_register(&self) {
-        if let Err(error) = self.register().await {
-            // The partitions find out by themselves, and register when the server is back.
+        let refused = self.register().await.err();
+        if let Some(error) = &refused {
             tracing::debug!(%error, "the mirror is not registered");
         }
+        self.note(refused);
+    }
+
+    fn note(&self, refused: Option<ReadError>) {
+        self.shared.status.send_if_modified(|status| {
+            let changed = status.unregistered != refused;
+            status.unregistered = refused;
+            changed
+        });
     }
 
     /// Compares what the server counts with what was mirrored.

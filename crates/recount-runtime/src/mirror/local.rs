@@ -56,7 +56,13 @@ pub(crate) async fn follow(
 ) -> Result<Option<Vec<Arc<DiskLog>>>, MirrorError> {
     let mut logs = Vec::new();
     for name in names {
-        match DiskLog::open_read_only(place.data(), name, options.clone()).await {
+        let open = || DiskLog::open_read_only(place.data(), name, options.clone());
+        let opened = match open().await {
+            // It may have been renamed meanwhile.
+            Err(error) if !matches!(error, OpenError::NoStream { .. }) => open().await,
+            opened => opened,
+        };
+        match opened {
             Ok(log) => logs.push(Arc::new(log)),
             Err(OpenError::NoStream { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -129,12 +135,15 @@ impl<'a> Swap<'a> {
     ) -> Result<Arc<DiskLog>, MirrorError> {
         let (place, data) = (&self.shared.place, self.shared.place.data());
         let rebuilt = rebuilding(self.name);
-        if streams(&data)?.contains(&rebuilt) {
-            // Left by a crash; it may have been begun for another end.
-            rename_stream(&data, &rebuilt, &free(place, self.name, "leftover")?)?;
-        }
         let options = &self.shared.disk;
-        let new = DiskLog::open(&data, &rebuilt, options.clone()).await?;
+        let mut new = DiskLog::open(&data, &rebuilt, options.clone()).await?;
+        // A copy that was interrupted is gone on with, unless it was begun for another end.
+        let begun = self.is_part_of(old, &new, common).await;
+        if !begun.map_err(|error| MirrorError::from_read(place, &error))? {
+            new.close().await.map_err(|error| self.failed(&error))?;
+            rename_stream(&data, &rebuilt, &free(place, self.name, "leftover")?)?;
+            new = DiskLog::open(&data, &rebuilt, options.clone()).await?;
+        }
         let copied = self.copy(old, &new, common).await;
         copied.map_err(|error| MirrorError::from_read(place, &error))?;
         new.close().await.map_err(|error| self.failed(&error))?;
@@ -144,6 +153,25 @@ impl<'a> Swap<'a> {
         Ok(Arc::new(
             DiskLog::open(&data, self.name, options.clone()).await?,
         ))
+    }
+
+    /// Whether a copy ends at an entry of the log it was made of, not after `common`.
+    async fn is_part_of(
+        &self,
+        old: &DiskLog,
+        copy: &DiskLog,
+        common: EntryId,
+    ) -> Result<bool, ReadError> {
+        let newest = ReadRange::new(IdRange::ALL).backward().limit(1);
+        let Some(last) = copy.entries(&newest).await?.pop() else {
+            return Ok(true);
+        };
+        let same = ReadRange::new(IdRange {
+            start: Bound::Included(last.id),
+            end: Bound::Included(last.id),
+        });
+        let there = old.entries(&same).await?.pop();
+        Ok(last.id <= common && there.is_some_and(|there| there.fields == last.fields))
     }
 
     async fn copy(&self, old: &DiskLog, new: &DiskLog, common: EntryId) -> Result<(), ReadError> {

@@ -53,6 +53,11 @@ pub(crate) struct Status {
     pub(crate) role: Option<Role>,
     /// Why it cannot go on by itself at present.
     pub(crate) trouble: Option<ReadError>,
+    /// Whether each partition was compared with the server since the logs were opened and, if this process
+    /// mirrors, since it last connected.
+    pub(crate) compared: Vec<bool>,
+    /// Why the server does not know of the mirror; none where it does.
+    pub(crate) unregistered: Option<ReadError>,
     /// Counts the times that logs were replaced.
     pub(crate) replaced: u64,
     pub(crate) closing: bool,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use recount_core::{EntryId, Origin, Partition, ReadError, Standing, Timestamp};
 use recount_disk::{DiskLog, DiskOptions, streams};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::MirrorError;
 use super::counts::{Count, Counts, Missing};
@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) progress: watch::Sender<Vec<Progress>>,
     incidents: Mutex<Incidents>,
     counts: Mutex<Counts>,
+    /// Told when a reader found that a partition has to be compared again.
+    pub(crate) doubted: Notify,
 }
 
 impl Shared {
@@ -44,10 +46,13 @@ impl Shared {
         Ok(Self {
             incidents: Mutex::new(Incidents::load(place.incidents())?),
             counts: Mutex::new(Counts::load(place.counts(), names.len())),
+            doubted: Notify::new(),
             logs: RwLock::default(),
             status: watch::Sender::new(Status {
                 role: None,
                 trouble: None,
+                compared: vec![false; names.len()],
+                unregistered: None,
                 replaced: 0,
                 closing: false,
             }),
@@ -90,6 +95,7 @@ impl Shared {
         self.status.send_modify(|status| {
             status.role = Some(role);
             status.trouble = None;
+            status.compared.fill(false);
             status.replaced += 1;
         });
         Ok(())
@@ -108,6 +114,29 @@ impl Shared {
             .send_modify(|progress| progress[partition as usize] = new);
         self.status.send_modify(|status| status.replaced += 1);
         Ok(())
+    }
+
+    /// Notes whether a partition was compared with the server as it is.
+    pub(crate) fn compared(&self, partition: Partition, compared: bool) {
+        self.status.send_if_modified(|status| {
+            let before = std::mem::replace(&mut status.compared[partition as usize], compared);
+            let trouble = if compared {
+                status.trouble.take()
+            } else {
+                None
+            };
+            before != compared || trouble.is_some()
+        });
+    }
+
+    pub(crate) fn is_compared(&self, partition: Partition) -> bool {
+        self.status.borrow().compared[partition as usize]
+    }
+
+    /// Has a partition compared again, by whoever maintains the mirror.
+    pub(crate) fn doubt(&self, partition: Partition) {
+        self.compared(partition, false);
+        self.doubted.notify_waiters();
     }
 
     /// How many entries the mirror of a partition was given.
@@ -150,12 +179,18 @@ impl Shared {
 
     /// Notes that a partition lost its server.
     pub(crate) fn away(&self, partition: Partition) {
+        self.compared(partition, false);
         self.progress
             .send_modify(|progress| progress[partition as usize].live = false);
     }
 
+    /// What was counted last, by whoever maintains the mirror.
     pub(crate) fn count(&self, partition: Partition) -> Option<Count> {
-        self.counts.lock().get(partition as usize)
+        let mut counts = self.counts.lock();
+        if self.status.borrow().role == Some(Role::Follower) {
+            *counts = Counts::load(self.place.counts(), self.names.len());
+        }
+        counts.get(partition as usize)
     }
 
     /// Remembers the server's count where it is known how much of it the mirror has: both end at the same
@@ -229,6 +264,22 @@ impl Shared {
         })
     }
 
+    /// Where a partition was found to have diverged at `ours` and is to be set aside as `name`: up to
+    /// which entry both are the same.
+    pub(crate) fn begun(&self, partition: Partition, ours: EntryId, name: &str) -> Option<EntryId> {
+        let incidents = self.incidents().into_iter().rev();
+        let mut of_partition = incidents.filter(|incident| incident.partition == partition);
+        of_partition.find_map(|incident| match incident.kind {
+            IncidentKind::Divergence {
+                common,
+                ours: end,
+                set_aside: Some(set_aside),
+                ..
+            } if end == ours && set_aside == name => Some(common),
+            _ => None,
+        })
+    }
+
     pub(crate) fn record(
         &self,
         partition: Partition,
@@ -238,6 +289,7 @@ impl Shared {
             at: Timestamp::now(),
             partition,
             kind,
+            settled: false,
         };
         let mut incidents = self.incidents.lock();
         incidents.refresh()?;

@@ -1,13 +1,15 @@
 //! One partition's way into its mirror: compare, catch up, then entry by entry as they come.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 
 use recount_core::{AppendError, Entry, EntryId, EventLog, Feed, Partition, ReadError, Standing};
 use recount_disk::DiskLog;
 
 use super::backoff::Backoff;
-use super::compare::{Comparison, Finding, tail_of};
+use super::compare::{Comparison, Finding, Known, tail_of};
+use super::counts::Count;
 use super::incident::IncidentKind;
 use super::keep::Keeper;
 use super::local::{self, Swap};
@@ -23,6 +25,8 @@ const APART_FROM: usize = 512;
 pub(crate) enum Trouble {
     /// The server: it is tried again.
     Origin(ReadError),
+    /// The server and the mirror have to be compared again.
+    Again,
     /// This machine's disk: the mirror is opened anew.
     Local(ReadError),
     /// The mirror is being closed.
@@ -45,9 +49,18 @@ pub(crate) async fn mirror(
         match tail.connected(&mut backoff).await {
             Err(Trouble::Local(error)) => return Err(error),
             Err(Trouble::Closing) => return Ok(()),
+            Err(Trouble::Again) => {
+                tail.shared.away(partition);
+                // Not longer each time: readers wait for it.
+                Backoff::new().wait().await;
+            }
             Err(Trouble::Origin(error)) => {
                 tracing::debug!(%error, partition, "the mirror lost its server");
                 tail.shared.away(partition);
+                if !matches!(error, ReadError::Unavailable { .. }) {
+                    // Nothing tells that it will be any better next time.
+                    tail.shared.trouble(error);
+                }
                 tokio::select! {
                     () = tail.shared.closing() => return Ok(()),
                     () = backoff.wait() => {}
@@ -75,30 +88,44 @@ impl Tail {
 
     /// Finds out where to go on, and begins there.
     async fn connect(&self) -> Result<(Arc<DiskLog>, Box<dyn Feed>), Trouble> {
-        let origin = &self.shared.origin;
-        let standing = origin.standing(self.partition).await;
-        let standing = standing.map_err(Trouble::Origin)?;
+        let (origin, partition) = (&self.shared.origin, self.partition);
+        let log = self.shared.log(partition);
+        let tail = tail_of(&log).await.map_err(Trouble::Local)?;
+        // The server may be replaced at any moment. The feed is there before anything is compared: if that
+        // happens later, the feed ends, and all of this is done again.
+        let feed = origin.feed(partition, tail).await;
+        let feed = feed.map_err(Trouble::Origin)?;
+        let standing = origin.standing(partition).await;
         // What the mirror is to get must not be trimmed from here on.
-        self.keeper.hold_at_most(self.partition, standing.last);
-        self.keeper.register().await.map_err(Trouble::Origin)?;
-        let (log, tail) = self.compared(&standing).await?;
-        self.shared.expect(self.partition, tail, &standing);
-        let feed = origin.feed(self.partition, tail).await;
-        Ok((log, feed.map_err(Trouble::Origin)?))
+        self.keeper
+            .hold_at_most(partition, standing.map_err(Trouble::Origin)?.last);
+        self.keeper.register_first().await;
+        // Counted before the server is asked: it can only count more since.
+        let count = self.shared.count(partition);
+        let standing = origin.standing(partition).await;
+        let standing = standing.map_err(Trouble::Origin)?;
+        self.compare(&log, tail, &standing, count).await?;
+        self.shared.expect(partition, tail, &standing);
+        self.shared.compared(partition, true);
+        Ok((log, feed))
     }
 
-    /// Compares what both have; returns where the mirror goes on.
-    async fn compared(&self, standing: &Standing) -> Result<(Arc<DiskLog>, EntryId), Trouble> {
-        let log = self.shared.log(self.partition);
-        let tail = tail_of(&log).await.map_err(Trouble::Local)?;
+    /// Compares what both have. Where the mirror went another way it is set aside, to begin again.
+    async fn compare(
+        &self,
+        log: &Arc<DiskLog>,
+        tail: EntryId,
+        standing: &Standing,
+        count: Option<Count>,
+    ) -> Result<(), Trouble> {
         let comparison = Comparison {
             origin: &*self.shared.origin,
             partition: self.partition,
-            log: &log,
+            log,
             tail,
             ours: self.shared.mirrored(self.partition),
             standing,
-            count: self.shared.count(self.partition),
+            count,
         };
         let told = match comparison.find().await? {
             Finding::GoesOn => false,
@@ -107,13 +134,12 @@ impl Tail {
                 true
             }
             Finding::Diverged { common, cause } => {
-                let log = self.set_aside(&log, standing, tail, common, cause).await?;
-                return Ok((log, common));
+                self.set_aside(log, standing, tail, common, cause).await?;
+                return Err(Trouble::Again);
             }
         };
         let counted = self.shared.set_count(self.partition, standing, told);
-        counted.map_err(|error| Trouble::Local(error.into()))?;
-        Ok((log, tail))
+        counted.map_err(|error| Trouble::Local(error.into()))
     }
 
     fn record_gap(
@@ -124,11 +150,14 @@ impl Tail {
         certain: bool,
     ) -> Result<(), Trouble> {
         // Told once: nothing was mirrored since.
-        let told = self.shared.incidents().iter().any(|incident| {
-            let same = matches!(&incident.kind, IncidentKind::Gap { after: told, certain: sure, .. }
-                if *told == after && (*sure || !certain));
-            incident.partition == self.partition && same
-        });
+        let incidents = self.shared.incidents().into_iter().rev();
+        let told = incidents
+            .filter(|incident| incident.partition == self.partition)
+            .map_while(|incident| match incident.kind {
+                IncidentKind::Gap { after, certain, .. } => Some((after, certain)),
+                IncidentKind::Divergence { .. } => None,
+            })
+            .any(|(told, sure)| told == after && (sure || !certain));
         if told {
             return Ok(());
         }
@@ -153,18 +182,23 @@ impl Tail {
         tail: EntryId,
         common: EntryId,
         cause: String,
-    ) -> Result<Arc<DiskLog>, Trouble> {
+    ) -> Result<(), Trouble> {
         let swap = Swap::new(&self.shared, self.partition);
         let set_aside = swap
             .set_aside_as()
             .map_err(|error| Trouble::Local(error.into()))?;
-        self.record(IncidentKind::Divergence {
-            cause,
-            common,
-            ours: tail,
-            theirs: standing.last,
-            set_aside: Some(set_aside.clone()),
-        })?;
+        // One that was interrupted is finished.
+        let begun = self.shared.begun(self.partition, tail, &set_aside);
+        let common = begun.map_or(common, |begun| begun.min(common));
+        if begun != Some(common) {
+            self.record(IncidentKind::Divergence {
+                cause,
+                common,
+                ours: tail,
+                theirs: standing.last,
+                set_aside: Some(set_aside.clone()),
+            })?;
+        }
         // Nobody shall rely on what is about to be set aside.
         self.keeper.hold_at_most(self.partition, common);
         let swapped = swap.run(log, common, &set_aside).await;
@@ -173,8 +207,41 @@ impl Tail {
             .set_log(self.partition, &log)
             .await
             .map_err(Trouble::Local)?;
-        self.keeper.register().await.map_err(Trouble::Origin)?;
-        Ok(log)
+        self.keeper.register_again().await;
+        Ok(())
+    }
+
+    /// Returns once the server contradicts what was mirrored. A feed does not tell that a stream was deleted.
+    async fn contradicted(&self) -> Trouble {
+        let (shared, partition) = (&self.shared, self.partition);
+        let mut doubted = pin!(shared.doubted.notified());
+        loop {
+            // Renewed before it is looked at: nothing comes in between.
+            doubted.set(shared.doubted.notified());
+            if !shared.is_compared(partition) {
+                return Trouble::Again;
+            }
+            if tokio::time::timeout(shared.look_every, &mut doubted)
+                .await
+                .is_ok()
+            {
+                continue;
+            }
+            let count = shared.count(partition);
+            let progress = shared.progress.borrow()[partition as usize];
+            let known = Known {
+                tail: progress.last,
+                ours: progress.mirrored,
+                count,
+            };
+            // If the server is away, the feed ends as well.
+            if let Ok(standing) = shared.origin.standing(partition).await
+                && let Some(cause) = known.contradiction(&standing)
+            {
+                tracing::debug!(cause, partition, "the mirror is compared again");
+                return Trouble::Again;
+            }
+        }
     }
 
     /// Appends what comes, fetching the next entries meanwhile.
@@ -185,11 +252,13 @@ impl Tail {
         backoff: &mut Backoff,
     ) -> Result<Infallible, Trouble> {
         let mut entries = Vec::new();
+        let mut contradicted = pin!(self.contradicted());
         loop {
             let append = self.append(&log, entries);
             let next = async {
                 tokio::select! {
                     () = self.shared.closing() => Err(Trouble::Closing),
+                    trouble = &mut contradicted => Err(trouble),
                     fetched = feed.next(CHUNK) => fetched.map_err(Trouble::Origin),
                 }
             };
@@ -228,13 +297,8 @@ impl Tail {
         };
         match appended {
             Ok(_) => {}
-            // The server gave an id again while it was connected: compare.
-            Err(error @ AppendError::IdNotAbove { .. }) => {
-                return Err(Trouble::Origin(ReadError::Unavailable {
-                    address: self.shared.origin.address(),
-                    message: error.to_string(),
-                }));
-            }
+            // The server gave an id again while it was connected.
+            Err(AppendError::IdNotAbove { .. }) => return Err(Trouble::Again),
             Err(error) => return Err(Trouble::Local(local::read_error(&self.shared, &error))),
         }
         self.shared.advance(self.partition, last, count);

@@ -11,8 +11,8 @@ use recount_disk::DiskLog;
 use crate::mirror::{self, Incident, Mirror, MirrorOptions, Role};
 
 /// What the server said before the mirror caught up with it.
-pub(super) struct Behind {
-    pub(super) page: SessionPage,
+pub(super) struct Behind<'a> {
+    pub(super) page: &'a SessionPage,
     pub(super) standing: Standing,
 }
 
@@ -21,7 +21,7 @@ pub(super) async fn session(
     mirror: &Mirror,
     partition: Partition,
     read: &SessionRead,
-    behind: Behind,
+    behind: Behind<'_>,
 ) -> Result<SessionPage, ReadError> {
     let Behind {
         page: server,
@@ -107,6 +107,10 @@ pub(super) async fn info(
             None => "being opened",
         };
         info.details.push(("mirror_role".into(), role.into()));
+        if let Some(refused) = mirror.unregistered() {
+            info.warnings
+                .push(format!("The mirror is not registered with the server, which may trim what is not mirrored: {refused}"));
+        }
         if let Some(trouble) = mirror.trouble() {
             info.warnings
                 .push(format!("The mirror cannot go on: {trouble}"));
@@ -129,6 +133,11 @@ pub(super) async fn info(
     };
     info.details
         .push(("mirror".into(), dir.display().to_string()));
+    let settled = incidents.iter().filter(|incident| incident.settled).count();
+    if settled > 0 {
+        info.details
+            .push(("mirror_incidents_settled".into(), settled.to_string()));
+    }
     info.warnings.extend(warnings(&incidents));
 }
 
@@ -136,8 +145,12 @@ pub(super) async fn info(
 const TOLD: usize = 5;
 
 fn warnings(incidents: &[Incident]) -> Vec<String> {
-    let untold = incidents.len().saturating_sub(TOLD);
-    let mut said: Vec<String> = incidents[untold..]
+    let open: Vec<_> = incidents
+        .iter()
+        .filter(|incident| !incident.settled)
+        .collect();
+    let untold = open.len().saturating_sub(TOLD);
+    let mut said: Vec<String> = open[untold..]
         .iter()
         .map(|incident| format!("The mirror differs from the stream: {incident}."))
         .collect();
@@ -145,6 +158,12 @@ fn warnings(incidents: &[Incident]) -> Vec<String> {
         said.push(format!(
             "The mirror recorded {untold} more gaps and divergences: they are in its incidents.ndjson."
         ));
+    }
+    if !open.is_empty() {
+        said.push(
+            "recount mirrors lists what befell the mirror, and recount mirrors settle takes note of it: nobody is warned then."
+                .into(),
+        );
     }
     said
 }

@@ -19,9 +19,11 @@ pub type OnRegister = Box<dyn Fn(&Cursor) + Send + Sync>;
 
 pub struct Fake {
     pub clock: Arc<ManualClock>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     /// Counts what feeds have to look at: cuts, replacements.
     changes: watch::Sender<u64>,
+    /// Counts the times that a stream was deleted, of which no client is told.
+    moved: watch::Sender<u64>,
     pub on_register: Mutex<Option<OnRegister>>,
     /// How many entries feeds handed out.
     fed: Arc<AtomicU64>,
@@ -35,6 +37,10 @@ struct State {
     counts: bool,
     /// Every registration, in order.
     registered: Vec<Cursor>,
+    /// Whether it lets nobody write.
+    refuses: bool,
+    /// What it turns out to hold as soon as it is asked for a feed.
+    at_feed: Option<Vec<Entry>>,
 }
 
 struct Stored {
@@ -58,15 +64,18 @@ impl Fake {
             }
         });
         Arc::new(Self {
-            state: Mutex::new(State {
+            state: Arc::new(Mutex::new(State {
                 partitions: stored.collect(),
                 registrations: BTreeMap::new(),
                 down: false,
                 counts: true,
                 registered: Vec::new(),
-            }),
+                refuses: false,
+                at_feed: None,
+            })),
             clock,
             changes: watch::Sender::new(0),
+            moved: watch::Sender::new(0),
             on_register: Mutex::new(None),
             fed: Arc::default(),
         })
@@ -117,6 +126,27 @@ impl Fake {
 
     /// Begins a partition anew with other entries, as after a failover that lost some.
     pub async fn replace(&self, partition: Partition, entries: Vec<Entry>) {
+        self.swap(partition, entries).await;
+        self.cut();
+    }
+
+    /// As [`Fake::replace`], at the next moment that a feed is asked for.
+    pub fn replace_at_feed(&self, entries: Vec<Entry>) {
+        self.state.lock().at_feed = Some(entries);
+    }
+
+    /// Deletes a stream and begins it anew. Whoever waits for entries is told nothing.
+    pub async fn delete(&self, partition: Partition, entries: Vec<Entry>) {
+        self.swap(partition, entries).await;
+        self.moved.send_modify(|moved| *moved += 1);
+    }
+
+    /// Refuses registrations, as a replica does.
+    pub fn refuse(&self) {
+        self.state.lock().refuses = true;
+    }
+
+    async fn swap(&self, partition: Partition, entries: Vec<Entry>) {
         let stream = MemoryStream::default();
         let log = log(&self.clock, &stream);
         log.append_with_ids(entries).await.expect("it takes them");
@@ -124,7 +154,6 @@ impl Fake {
             let stored = &mut self.state.lock().partitions[partition as usize];
             (stored.stream, stored.log) = (stream, log);
         }
-        self.cut();
     }
 
     /// Ends every feed.
@@ -254,10 +283,16 @@ impl Origin for Fake {
 
     async fn feed(&self, partition: Partition, after: EntryId) -> Result<Box<dyn Feed>, ReadError> {
         self.check_up()?;
+        let at_feed = self.state.lock().at_feed.take();
+        if let Some(entries) = at_feed {
+            self.replace(partition, entries).await;
+        }
         Ok(Box::new(FakeFeed {
             fed: Arc::clone(&self.fed),
-            log: self.log(partition),
+            state: Arc::clone(&self.state),
+            partition,
             changes: self.changes.subscribe(),
+            moved: self.moved.subscribe(),
             after,
         }))
     }
@@ -269,6 +304,13 @@ impl Origin for Fake {
         lease: Duration,
     ) -> Result<(), ReadError> {
         self.check_up()?;
+        if self.state.lock().refuses {
+            return Err(ReadError::Storage {
+                action: "registering at",
+                path: "fake://server".into(),
+                message: "it lets nobody write".into(),
+            });
+        }
         if let Some(on_register) = &*self.on_register.lock() {
             on_register(synced);
         }
@@ -298,8 +340,10 @@ impl Origin for Fake {
 
 struct FakeFeed {
     fed: Arc<AtomicU64>,
-    log: Arc<MemoryLog>,
+    state: Arc<Mutex<State>>,
+    partition: Partition,
     changes: watch::Receiver<u64>,
+    moved: watch::Receiver<u64>,
     after: EntryId,
 }
 
@@ -310,7 +354,9 @@ impl Feed for FakeFeed {
             if self.changes.has_changed().map_err(|_| cut_off())? {
                 return Err(cut_off());
             }
-            let next = entries(&self.log, IdRange::after(self.after), limit.min(1_000)).await;
+            self.moved.mark_unchanged();
+            let log = Arc::clone(&self.state.lock().partitions[self.partition as usize].log);
+            let next = entries(&log, IdRange::after(self.after), limit.min(1_000)).await;
             if let Some(last) = next.last() {
                 self.after = last.id;
                 self.fed.fetch_add(next.len() as u64, Ordering::SeqCst);
@@ -318,7 +364,8 @@ impl Feed for FakeFeed {
             }
             let cursor = Cursor::after(self.after);
             tokio::select! {
-                waited = self.log.wait(&cursor) => waited?,
+                waited = log.wait(&cursor) => waited?,
+                moved = self.moved.changed() => moved.map_err(|_| cut_off())?,
                 changed = self.changes.changed() => {
                     changed.map_err(|_| cut_off())?;
                     return Err(cut_off());

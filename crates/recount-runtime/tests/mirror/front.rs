@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use recount_core::{
     Body, EventLog, Filter, IdRange, Query, ReadError, ReadRange, Recorded, SessionRead, TrimLimit,
@@ -178,7 +179,7 @@ async fn positions_name_the_partition() {
     let server = Fake::new(2);
     publish(&*server.log(1), 0..10).await;
     let log = MirroredLog::of(
-        Arc::new(Second(server.log(1))),
+        Arc::new(Second::new(server.log(1))),
         Arc::clone(&server) as _,
         options(dir.path()),
     );
@@ -265,8 +266,38 @@ async fn what_others_wrote_is_found_too() {
     log.close().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_server_has_in_part_is_not_looked_for_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Fake::new(2);
+    publish(&*server.log(1), 0..30).await;
+    let served = Arc::new(Second::new(server.log(1)));
+    let options = options(dir.path());
+    let log = MirroredLog::of(Arc::clone(&served) as _, Arc::clone(&server) as _, options);
+    let mut query = Query::session("s1");
+    query.range.partition = 1;
+    let mirror = log.mirror().await.unwrap();
+    mirror.caught_up(&server.tail().await).await.unwrap();
+    trim_to(&*server.log(1), 2).await;
+    assert_eq!(log.query(&query).await.unwrap().entries.len(), 10);
+    assert_eq!(served.queries.load(Ordering::SeqCst), 0);
+    log.close().await.unwrap();
+}
+
 /// A log whose events are all in partition 1.
-struct Second(Arc<recount_conformance::MemoryLog>);
+struct Second {
+    log: Arc<recount_conformance::MemoryLog>,
+    queries: AtomicUsize,
+}
+
+impl Second {
+    fn new(log: Arc<recount_conformance::MemoryLog>) -> Self {
+        Self {
+            log,
+            queries: AtomicUsize::new(0),
+        }
+    }
+}
 
 #[async_trait::async_trait]
 impl EventLog for Second {
@@ -274,22 +305,23 @@ impl EventLog for Second {
         &self,
         batch: recount_core::Batch,
     ) -> Result<recount_core::Receipt, recount_core::AppendError> {
-        self.0.append(batch).await
+        self.log.append(batch).await
     }
     async fn append_with_ids(
         &self,
         entries: Vec<recount_core::Entry>,
     ) -> Result<recount_core::Receipt, recount_core::AppendError> {
-        self.0.append_with_ids(entries).await
+        self.log.append_with_ids(entries).await
     }
     async fn read(&self, range: &ReadRange) -> Result<recount_core::Page, ReadError> {
-        self.0.read(range).await
+        self.log.read(range).await
     }
     async fn query(&self, query: &Query) -> Result<recount_core::Page, ReadError> {
-        self.0.query(query).await
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        self.log.query(query).await
     }
     async fn session(&self, read: &SessionRead) -> Result<recount_core::SessionPage, ReadError> {
-        self.0.session(read).await
+        self.log.session(read).await
     }
     fn partitions(&self) -> u32 {
         2
@@ -298,21 +330,21 @@ impl EventLog for Second {
         1
     }
     async fn wait(&self, cursor: &recount_core::Cursor) -> Result<(), ReadError> {
-        self.0.wait(cursor).await
+        self.log.wait(cursor).await
     }
     async fn tail(&self) -> Result<recount_core::Cursor, ReadError> {
-        self.0.tail().await
+        self.log.tail().await
     }
     async fn trim(
         &self,
         request: &TrimRequest,
     ) -> Result<recount_core::TrimReport, recount_core::TrimError> {
-        self.0.trim(request).await
+        self.log.trim(request).await
     }
     async fn info(&self) -> Result<recount_core::LogInfo, ReadError> {
-        self.0.info().await
+        self.log.info().await
     }
     async fn close(&self) -> Result<(), recount_core::AppendError> {
-        self.0.close().await
+        self.log.close().await
     }
 }

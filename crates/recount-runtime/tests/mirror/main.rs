@@ -6,6 +6,7 @@ mod fake;
 mod front;
 mod gaps;
 mod live;
+mod lost;
 mod roles;
 mod support;
 mod synced;

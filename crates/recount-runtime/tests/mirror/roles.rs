@@ -1,5 +1,6 @@
 //! One process maintains a mirror, others follow and take over.
 
+use recount_core::Origin;
 use recount_runtime::{MirrorError, Role};
 
 use super::fake::Fake;
@@ -60,6 +61,47 @@ async fn a_directory_that_cannot_be_used_is_an_error() {
         panic!("an error of the storage");
     };
     assert!(error.to_string().contains("file"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lets_nobody_write_is_mirrored() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Fake::new(1);
+    server.add(0, entries(0..100)).await;
+    server.refuse();
+    let mirror = caught_up(&server, dir.path()).await;
+    assert_same(&mirror, &server, 0).await;
+    let told = mirror.unregistered().expect("it is not registered");
+    assert!(told.to_string().contains("lets nobody write"), "{told}");
+    mirror.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_was_forgotten_goes_on_and_registers_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Fake::new(1);
+    server.add(0, entries(0..10)).await;
+    let mirror = caught_up(&server, dir.path()).await;
+    assert!(server.forget(mirror.name()).await.unwrap());
+    server.add(0, entries(10..20)).await;
+    mirror.caught_up(&server.tail().await).await.unwrap();
+    mirror.close().await;
+    let known = server.registrations().await.unwrap();
+    assert_eq!(known.len(), 1);
+    assert_eq!(known[0].synced, server.tail().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_when_it_is_closed_is_counted_and_registered() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Fake::new(1);
+        server.add(0, entries(0..3_000)).await;
+        let mirror = caught_up(&server, dir.path()).await;
+        mirror.close().await;
+        assert_eq!(mirror.progress().borrow()[0].mirrored, 3_000);
+        assert_eq!(server.registered().pop().unwrap(), server.tail().await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
