@@ -148,9 +148,10 @@ async fn check_order(shared: &Shared, keys: &Keys, entries: &[Entry]) -> Result<
     };
     let standing = info::standing(shared, keys).await;
     let last = standing.map_err(|error| unread(shared, keys, &error))?.last;
-    let (given, last) = match entries[0].id <= last {
-        true => (entries[0].id, last),
-        false => (wrong.id, before.id),
+    let (given, last) = if entries[0].id <= last {
+        (entries[0].id, last)
+    } else {
+        (wrong.id, before.id)
     };
     Err(AppendError::IdNotAbove { given, last })
 }

@@ -125,7 +125,8 @@ pub(crate) fn explain(code: &str, message: &str) -> String {
     let said = format!("{code} {message}");
     match code {
         "WRONGTYPE" => {
-            "the key holds something else than a stream: choose another stream (--stream), or remove the key"
+            "the key holds something else than a stream, or one beside it ({...}:recount:*) what is not \
+             Recount's: choose another stream (--stream), or remove it; KEYS.md says what the keys hold"
                 .into()
         }
         "NOPERM" => not_permitted(&said),
@@ -141,5 +142,5 @@ pub(crate) fn explain(code: &str, message: &str) -> String {
 }
 
 fn not_permitted(said: &str) -> String {
-    format!("the user may not do this: {said}; KEYS.md lists the commands it needs")
+    format!("the user may not do this: {said}; KEYS.md lists the commands and keys it needs")
 }

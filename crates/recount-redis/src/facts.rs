@@ -85,6 +85,11 @@ impl Facts {
         valkey || self.version.is_none_or(|version| version >= (7, 2))
     }
 
+    /// Whether the server is known to have no append-only file, so that nobody can wait for its sync.
+    pub(crate) fn has_no_aof(&self) -> bool {
+        self.aof == Some(Aof::Off)
+    }
+
     fn read_info(&mut self, text: &str) {
         let field = |name: &str| {
             text.lines()

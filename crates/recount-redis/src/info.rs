@@ -3,8 +3,10 @@
 use recount_core::{LogInfo, PartitionInfo, ReadError, Standing};
 use redis::{Cmd, Value};
 
+use crate::error::Failed;
 use crate::facts::Facts;
 use crate::keys::Keys;
+use crate::net::CallError;
 use crate::shared::Shared;
 use crate::trim;
 use crate::wire::{self, Unexpected};
@@ -30,7 +32,7 @@ struct Window {
 pub(crate) async fn info(shared: &Shared) -> Result<LogInfo, ReadError> {
     let facts = Facts::ask(&shared.net).await;
     let first = &shared.partitions[0];
-    let facts = facts.map_err(|error| crate::error::Failed::from(error).read(&first.stream))?;
+    let facts = facts.map_err(|error| Failed::from(error).read(&first.stream))?;
     let mut parts = Vec::new();
     for (number, keys) in shared.partitions.iter().enumerate() {
         parts.push(part(shared, keys, number as u32).await?);
@@ -127,8 +129,12 @@ async fn part(shared: &Shared, keys: &Keys, number: u32) -> Result<Part, ReadErr
     window.since_ms = (4..7).filter_map(meta).min();
     let (published, removed) = (meta(0).unwrap_or(0), meta(1).unwrap_or(0));
     let foreign_removed = meta(2).unwrap_or(0);
-    let needs = trim::needs(shared, keys).await;
-    let held_back = needs.map_err(|failed| failed.read(&keys.stream))?;
+    let held_back = match trim::needs(shared, keys).await {
+        Ok(needs) => needs,
+        // A user who may only read may not run scripts.
+        Err(Failed::Call(CallError::Server { code, .. })) if code == "NOPERM" => Vec::new(),
+        Err(failed) => return Err(failed.read(&keys.stream)),
+    };
     Ok(Part {
         info: PartitionInfo {
             partition: number,

@@ -70,9 +70,10 @@ impl RedisLog {
     fn over(shared: Arc<Shared>) -> Self {
         let numbers = 0..shared.partitions.len() as Partition;
         let publisher = |partition| Publisher::start(Arc::clone(&shared), partition);
-        let publishers = match shared.read_only {
-            true => Vec::new(),
-            false => numbers.clone().map(publisher).collect(),
+        let publishers = if shared.read_only {
+            Vec::new()
+        } else {
+            numbers.clone().map(publisher).collect()
         };
         let watcher = |partition| Watcher::new(Arc::clone(&shared), partition);
         Self {
@@ -84,10 +85,10 @@ impl RedisLog {
     }
 
     pub(crate) fn check_open(&self) -> Result<(), ReadError> {
-        match self.shared.is_closed() {
-            true => Err(ReadError::Closed),
-            false => Ok(()),
+        if self.shared.is_closed() {
+            return Err(ReadError::Closed);
         }
+        Ok(())
     }
 
     pub(crate) fn keys_of(&self, partition: Partition) -> Result<&Keys, ReadError> {

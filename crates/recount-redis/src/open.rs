@@ -54,6 +54,14 @@ pub enum OpenError {
         /// What to do instead.
         instead: &'static str,
     },
+    /// The server has no append-only file, whose sync was to be waited for.
+    #[error(
+        "{address} has no append-only file to wait for: set `appendonly yes` there, or wait for replicas only"
+    )]
+    NoAof {
+        /// The server, without secrets.
+        address: String,
+    },
     /// The stream's name cannot be a key.
     #[error("the stream name {name:?} cannot be used on a server: {reason}")]
     Name {
@@ -172,6 +180,9 @@ pub(crate) async fn connect(
             command: "WAITAOF",
             instead: "it came with Redis 7.2; wait for replicas, or set `appendfsync always`",
         });
+    }
+    if options.wait_aof.is_some_and(|aof| aof.local) && facts.has_no_aof() {
+        return Err(OpenError::NoAof { address });
     }
     Ok((net, facts))
 }

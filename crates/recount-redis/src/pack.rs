@@ -1,4 +1,4 @@
-//! MessagePack for the scripts' arguments.
+//! `MessagePack` for the scripts' arguments.
 //!
 //! A server takes apart one large argument in a fraction of the time that thousands of small ones cost
 //! it, and Lua's `cmsgpack` has the lists ready.

@@ -53,9 +53,10 @@ pub(crate) async fn page(
     let mut chunk = Chunk::default();
     loop {
         // One more than wanted tells whether to go on.
-        let wanted = match filter.is_empty() {
-            true => limit - page.entries.len() + 1,
-            false => CHUNK_MAX,
+        let wanted = if filter.is_empty() {
+            limit - page.entries.len() + 1
+        } else {
+            CHUNK_MAX
         };
         let count = chunk.size().min(wanted);
         let found = fetch(shared, keys, left, range.direction, count).await?;

@@ -51,11 +51,10 @@ impl Watcher {
             })
             .await;
         match found.as_deref() {
-            Ok(News::Entry(_)) => Ok(()),
             Ok(News::Failed(error)) => Err(error.clone()),
-            // The task ended between two waits: the caller looks again.
             Err(_) if self.shared.is_closed() => Err(ReadError::Closed),
-            Err(_) => Ok(()),
+            // An entry, or the task ended between two waits: the caller looks again.
+            Ok(News::Entry(_)) | Err(_) => Ok(()),
         }
     }
 

@@ -128,9 +128,26 @@ impl Opener {
             Err(_) => Err(Failure::unreachable(
                 shown,
                 format!(
-                    "no connection within {limit:?}: check host and port, and whether a firewall is in between"
+                    "no connection within {limit:?}: check host and port, whether a firewall is in between, and {}",
+                    match self.tls {
+                        Some(_) => "whether this port speaks TLS (else write redis://)",
+                        None => "whether the server answers: redis-cli ping",
+                    }
                 ),
             )),
+        }
+    }
+
+    /// What to check of a server that takes a connection and then closes it.
+    fn speaks(&self, address: &Address) -> String {
+        match self.tls {
+            None => format!(
+                "does this port speak TLS? then write rediss://; else {}",
+                ping(address)
+            ),
+            Some(_) => {
+                "does the server ask for a client's certificate? then add cert=FILE&key=FILE to the URL".to_owned()
+            }
         }
     }
 
@@ -156,7 +173,10 @@ impl Opener {
             let said = reason(&error);
             Failure::unreachable(
                 shown,
-                format!("the connection broke at login: {said}; {}", ping(address)),
+                format!(
+                    "the connection broke at login: {said}; {}",
+                    self.speaks(address)
+                ),
             )
         })?;
         for (index, answer) in answers.iter().enumerate() {
@@ -196,7 +216,7 @@ impl Opener {
         Err(Failure::server(
             &failure.address,
             code,
-            format!("{message}; {hint}"),
+            format!("{}; {hint}", message.trim_end_matches('.')),
         ))
     }
 }

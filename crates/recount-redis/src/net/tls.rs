@@ -54,6 +54,9 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let what = "certificate";
+    if path.as_os_str().is_empty() {
+        return Err("a certificate's file has no name: write ?ca=FILE, or leave it out".to_owned());
+    }
     let found: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .map_err(|error| unusable(what, path, error))?;

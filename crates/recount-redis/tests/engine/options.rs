@@ -120,7 +120,11 @@ async fn info_says_what_an_acknowledgement_is_worth() {
             Durability::Synced,
             "always",
         ),
-        (vec!["--appendonly", "yes"], Durability::Accepted, "everysec"),
+        (
+            vec!["--appendonly", "yes"],
+            Durability::Accepted,
+            "everysec",
+        ),
         (vec!["--save", ""], Durability::Accepted, "loses everything"),
     ] {
         let server = Server::start(Flavor::Redis70, &args);

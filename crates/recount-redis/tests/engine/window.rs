@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use recount_core::{
-    AppendError, Batch, EventLog, ManualClock, Outcome, ReadRange, SessionRead, TrimLimit,
-    TrimRequest,
+    AppendError, Batch, Cursor, EventLog, ManualClock, Origin as _, Outcome, ReadRange,
+    SessionRead, TrimLimit, TrimRequest,
 };
 use recount_redis::{RedisLog, RedisOptions};
 use recount_testbed::{Flavor, Server};
@@ -165,7 +165,6 @@ async fn trims_stop_at_groups_and_mirrors() {
     );
     server.command(&["XGROUP", "DESTROY", STREAM, "audit"]);
 
-    use recount_core::{Cursor, Origin as _};
     let lease = Duration::from_mins(1);
     log.register("laptop", &Cursor::after(at(7)), lease)
         .await
