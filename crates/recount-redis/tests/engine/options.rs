@@ -75,6 +75,12 @@ async fn a_replica_that_is_asked_for_and_missing_is_told() {
     wait_until("the replica to be in touch", || {
         append_sync(&server, "1").then_some(())
     });
+    log.close().await.expect("closed");
+    let patient = RedisOptions {
+        wait_timeout: Duration::from_mins(1),
+        ..options
+    };
+    let log = open(&server.url(), patient).await;
     let receipt = log.append(event("b", "s").into()).await.expect("confirmed");
     assert_eq!(receipt.durability, Durability::Replicated { replicas: 1 });
     drop(replica);
