@@ -216,7 +216,10 @@ fn read_timestamp(text: &str) -> Result<Timestamp, String> {
         } else {
             number * 1000.0
         };
-        return Timestamp::from_millis(ms.round() as i64).map_err(|error| error.to_string());
+        return Timestamp::from_millis(ms.round() as i64).map_err(|_| {
+            let text = text.chars().take(64).collect();
+            crate::InvalidTimestamp::OutOfRange { text }.to_string()
+        });
     }
     text.parse()
         .map_err(|error: crate::InvalidTimestamp| error.to_string())
@@ -361,7 +364,9 @@ mod tests {
         assert!(reason(&with("data", "[1]")).contains("not a JSON object"));
         assert!(reason(&with("v", "0")).contains("not a version"));
         assert!(reason(&with("timestamp", "soon")).contains("RFC 3339"));
-        assert!(reason(&with("timestamp", "1e300")).contains("out of range"));
+        assert!(reason(&with("timestamp", "1e300")).contains("timestamp 1e300 is out of range"));
+        let far = "99999999999999999999";
+        assert!(reason(&with("timestamp", far)).contains(far));
         assert!(reason(&with("id", "")).contains("empty"));
         let binary = vec![(Bytes::from_static(b"type"), Bytes::from_static(b"\xff"))];
         assert!(matches!(

@@ -131,7 +131,12 @@ pub(crate) fn explain(code: &str, message: &str) -> String {
         }
         "NOPERM" => not_permitted(&said),
         // What servers say inside a script.
-        "ERR" if message.contains("The user executing the script can't") => not_permitted(&said),
+        "ERR"
+            if message.contains("The user executing the script can't")
+                || message.contains("ACL failure in script") =>
+        {
+            not_permitted(&said)
+        }
         "READONLY" => {
             "the server is a read-only replica: give the address of its master".into()
         }

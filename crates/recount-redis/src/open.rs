@@ -111,9 +111,11 @@ pub enum OpenError {
     },
     /// The stream has another number of partitions, and data in them.
     #[error(
-        "the stream {name} has {actual} partition(s) with data, not {wanted}: a session's order would not \
-         survive a change. To migrate, export it and import it into a new stream of {wanted}: `recount \
-         export --stream {name} | recount import - --stream NEW`"
+        "the stream {name} has {} with data, not {wanted}: a session's order would not survive a change. To \
+         migrate, export it and import it into a new stream of {}, at the same URL: `recount export \
+         --stream {name} | recount import - --stream NEW --partitions {wanted}`",
+        count(*.actual),
+        count(*.wanted)
     )]
     OtherPartitions {
         /// The stream.
@@ -123,6 +125,13 @@ pub enum OpenError {
         /// How many were asked for.
         wanted: u32,
     },
+}
+
+fn count(partitions: u32) -> String {
+    match partitions {
+        1 => "1 partition".to_owned(),
+        several => format!("{several} partitions"),
+    }
 }
 
 impl From<Failed> for OpenError {

@@ -3,7 +3,7 @@
 mod parse;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -90,6 +90,54 @@ impl RedisUrl {
         self.kind == Kind::Cluster
     }
 
+    /// The URL with the files of TLS, and with `***` where a user or a password stands. Without these it
+    /// names the same place the same way.
+    ///
+    /// ```
+    /// use recount_redis::RedisUrl;
+    ///
+    /// let url: RedisUrl = "rediss://ada:s3cret@cache.example?ca=ca.pem".parse()?;
+    /// assert_eq!(url.shown_with_files(), "rediss://***@cache.example:6379/0?ca=ca.pem");
+    /// # Ok::<(), recount_redis::InvalidRedisUrl>(())
+    /// ```
+    pub fn shown_with_files(&self) -> String {
+        let mut shown = self.to_string();
+        if (self.user.is_some() || self.password.is_some())
+            && let Some(at) = shown.find("://")
+        {
+            shown.insert_str(at + "://".len(), "***@");
+        }
+        let files = self.tls.iter().flat_map(|tls| {
+            let client = tls.client.as_ref();
+            let cert = client.map(|(cert, _)| cert);
+            let key = client.map(|(_, key)| key);
+            [("ca", tls.ca.as_ref()), ("cert", cert), ("key", key)]
+        });
+        let mut options: Vec<_> = files
+            .filter_map(|(name, file)| Some(format!("{name}={}", encoded(file?))))
+            .collect();
+        if matches!(&self.kind, Kind::Sentinel { password, .. } if password.is_some()) {
+            options.push("sentinel_password=***".to_owned());
+        }
+        for option in options {
+            shown.push(if shown.contains('?') { '&' } else { '?' });
+            shown.push_str(&option);
+        }
+        shown
+    }
+
+    /// The same with its relative files begun at `folder`.
+    #[must_use]
+    pub fn with_files_in(mut self, folder: &Path) -> Self {
+        if let Some(tls) = &mut self.tls {
+            let client = tls.client.iter_mut().flat_map(|(cert, key)| [cert, key]);
+            for file in tls.ca.iter_mut().chain(client) {
+                *file = folder.join(&*file);
+            }
+        }
+        self
+    }
+
     /// One server of it as people write it, never with a secret.
     pub(crate) fn shown(&self, address: &Address) -> String {
         let scheme = if self.tls.is_some() {
@@ -99,6 +147,19 @@ impl RedisUrl {
         };
         format!("{scheme}://{address}")
     }
+}
+
+/// A file's name as an option's value is written.
+fn encoded(file: &Path) -> String {
+    let mut text = String::new();
+    for c in file.to_string_lossy().chars() {
+        if c.is_ascii_control() || matches!(c, ' ' | '%' | '&') {
+            text.push_str(&format!("%{:02X}", c as u32));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 impl FromStr for RedisUrl {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use recount_core::{
-    AppendError, Batch, Event, EventLog, Filter, LogInfo, Origin, Outcome, Partition, Query,
-    ReadError, Receipt, SessionRead, StartFrom, TrimError, TrimReport, TrimRequest, UpcastLog,
+    AppendError, Batch, Event, EventLog, LogInfo, Origin, Outcome, Partition, Query, ReadError,
+    ReadRange, Receipt, SessionRead, StartFrom, TrimError, TrimReport, TrimRequest, UpcastLog,
     Upcasters,
 };
-use recount_runtime::{Mirror, MirrorError, MirroredLog};
+use recount_runtime::{Incident, Mirror, MirrorError, MirroredLog};
 
 use crate::{Builder, Events, OpenError, Session, Tail};
 
@@ -93,11 +93,7 @@ impl Recount {
     /// The mirror of a log on a server, if a directory for mirrors is known. It is opened by the first
     /// query that needs it, or by this, and kept until the log is closed.
     pub async fn mirror(&self) -> Result<Option<Arc<Mirror>>, MirrorError> {
-        match self
-            .server
-            .as_ref()
-            .and_then(|server| server.mirrored.as_ref())
-        {
+        match self.mirrored() {
             Some(mirrored) => mirrored.mirror().await.map(Some),
             None => Ok(None),
         }
@@ -105,28 +101,62 @@ impl Recount {
 
     /// Where the mirror is, or will be.
     pub fn mirror_dir(&self) -> Option<PathBuf> {
-        let mirrored = self.server.as_ref()?.mirrored.as_ref()?;
-        Some(mirrored.mirror_dir())
+        self.mirrored().map(|mirrored| mirrored.mirror_dir())
     }
 
-    /// Whether what passes `filter` is looked for in the mirror: all but everything, and sessions that the
-    /// server knows in full.
-    pub async fn needs_mirror(&self, filter: &Filter) -> Result<bool, ReadError> {
+    /// Whether what `query` asks for is looked for in the mirror: all that has to be searched for, but for
+    /// sessions that the server knows in full, and ranges that it no longer has in full where there is a
+    /// mirror already.
+    pub async fn needs_mirror(&self, query: &Query) -> Result<bool, ReadError> {
         let Some(Server {
             log,
-            mirrored: Some(_),
+            mirrored: Some(mirrored),
             ..
         }) = &self.server
         else {
             return Ok(false);
         };
+        let filter = &query.filter;
+        if filter.is_empty() {
+            for partition in 0..self.log.partitions() {
+                let range = ReadRange {
+                    partition,
+                    ..query.range.clone()
+                };
+                if mirrored.reads_mirror(&range).await? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
         match &filter.session_id {
             Some(session_id) if filter.user_id.is_none() && filter.types.is_empty() => {
                 let page = log.session(&SessionRead::last(session_id, 0)).await?;
-                Ok(!page.is_complete())
+                // One that the server knows nothing of it may have lost.
+                let lost = page.revision == 0 && mirrored.mirror_dir().exists();
+                Ok(lost || !page.is_complete())
             }
-            _ => Ok(!filter.is_empty()),
+            _ => Ok(true),
         }
+    }
+
+    /// What befell the mirror so far, oldest first: what it lacks, and what the server lost. Nothing
+    /// where there is no mirror.
+    pub async fn mirror_incidents(&self) -> Vec<Incident> {
+        match self.mirrored() {
+            Some(mirrored) => mirrored.incidents().await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes note of everything that befell the mirror, so that it is not told as new any more; returns of
+    /// how many incidents nobody had taken note.
+    pub fn settle_mirror(&self) -> Result<usize, MirrorError> {
+        self.mirrored().map_or(Ok(0), |mirrored| mirrored.settle())
+    }
+
+    fn mirrored(&self) -> Option<&Arc<MirroredLog>> {
+        self.server.as_ref()?.mirrored.as_ref()
     }
 
     /// In a sentence, what opening found damaged and set aside; none where all was well.

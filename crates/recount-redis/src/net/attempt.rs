@@ -1,5 +1,7 @@
 //! One attempt at a call: what is sent, and what its answers mean.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use redis::{Arg, Cmd, Pipeline, ServerError, Value};
@@ -36,7 +38,7 @@ pub(super) async fn attempt(
     };
     let link = link?;
     let wait = limit + call.patience.unwrap_or_default();
-    match timeout(wait, send(&link, call, extras)).await {
+    match timeout(wait, nudged(send(&link, call, extras))).await {
         Ok(Ok(values)) => sorted(call, extras, values).map_err(|refused| Failure {
             executed: refused.executed,
             ..Failure::answered(node.address(), &refused.error)
@@ -52,6 +54,22 @@ pub(super) async fn attempt(
                 "no answer within {wait:?}: the server may be overloaded, stopped or cut off"
             );
             Err(Failure::broken(node.address(), message))
+        }
+    }
+}
+
+/// How often a call that waits for its answer makes the runtime look around.
+const NUDGE: Duration = Duration::from_millis(250);
+
+/// Waits for an answer, with a timer that goes off now and then.
+///
+/// After all connections of a process were cut at once, under load, an answer that had been read was seen
+/// not to reach its caller before the next timer of the runtime went off, which may be the deadline.
+async fn nudged<T>(answer: impl Future<Output = T>) -> T {
+    let mut answer = pin!(answer);
+    loop {
+        if let Ok(answer) = timeout(NUDGE, answer.as_mut()).await {
+            return answer;
         }
     }
 }

@@ -24,12 +24,14 @@ for session = 1, sessions do
   end
 end
 
-local ms, seq = halves(last)
-if seq == U64_MAX then ms, seq = up(ms), '0' else seq = up(seq) end
-local trimmed = redis.pcall('XTRIM', stream, 'MINID', ms .. '-' .. seq)
-if type(trimmed) == 'table' and trimmed.err then
-  -- Servers before 6.2 know MAXLEN only.
-  trimmed = 0
+local trimmed = 0
+-- Servers before 7.0 say nothing of their version. 6.0 knows no MINID, and 6.2 may remove the wrong entries by it where
+-- a node of the stream spans more than seven weeks.
+if redis.REDIS_VERSION_NUM then
+  local ms, seq = halves(last)
+  if seq == U64_MAX then ms, seq = up(ms), '0' else seq = up(seq) end
+  trimmed = redis.call('XTRIM', stream, 'MINID', ms .. '-' .. seq)
+else
   for from = 1, count, UNPACK do
     local to = math.min(from + UNPACK - 1, count)
     trimmed = trimmed + redis.call('XDEL', stream, unpack(ARGV, at_ids + from, at_ids + to))

@@ -1,15 +1,15 @@
 //! `recount events`
 
-use recount::{Events, Recorded, Recount, json};
+use recount::{Events, Recorded, Recount, SessionPage, json};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::error::Result;
 use super::line::Lines;
-use super::mirror::prepare;
+use super::mirror::{prepare, warn_of_incidents};
 use super::numbers::from_1;
 use super::output::{Output, one_line, pad};
 use super::select::SelectArgs;
-use super::session::{warn_if_partial, warn_of_missing};
+use super::session::{Seen, warn_if_partial, warn_of_missing};
 use super::settings::Settings;
 
 /// Show what is recorded, by session, user, type, entry id and time
@@ -60,8 +60,14 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     if args.raw {
         log = log.raw();
     }
-    prepare(&log, &args.select.filter(), settings).await?;
-    let expected = expected(&log, &args).await?;
+    let query = args.select.query();
+    if query.filter.is_empty() && args.reverse && args.limit.is_some() {
+        // The newest are on the server.
+        warn_of_incidents(&log, &query, settings).await;
+    } else {
+        prepare(&log, &query, settings).await?;
+    }
+    let session = session(&log, &args).await?;
     let mut events = select(&log, &args.select, args.reverse).await?;
     if let Some(limit) = args.limit {
         events = events.limit(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -69,10 +75,12 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let mut output = Output::new();
     let mut lines = Lines::for_output(settings.color());
     let mut count = 0;
+    let mut seen = Seen::default();
     while let Some(page) = events.next_page().await? {
         // Gives Ctrl-C its turn where no page has to be waited for.
         tokio::task::yield_now().await;
         count += page.len();
+        page.iter().for_each(|recorded| seen.see(recorded));
         lines.widen(&page);
         for recorded in page.iter().filter(|_| !args.count) {
             if args.json && args.raw {
@@ -90,7 +98,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         output.line(count)?;
     }
     output.flush()?;
-    warn_of_missing(expected.saturating_sub(count as u64));
+    if let Some(page) = session {
+        warn_of_missing(&page, seen);
+    }
     if count == 0 && !args.count {
         settings.note("no events");
     }
@@ -98,18 +108,18 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     Ok(())
 }
 
-/// How many events there must be at least, if that is known. Warns where a session is not all there.
-async fn expected(log: &Recount, args: &Args) -> Result<u64> {
+/// What is known of the session that is asked for, where all of it is shown: what is missing shows then.
+/// Warns at once where a part is asked for of one that is not all there.
+async fn session(log: &Recount, args: &Args) -> Result<Option<SessionPage>> {
     let Some(session) = args.select.session() else {
-        return Ok(0);
+        return Ok(None);
     };
-    let page = warn_if_partial(log, session).await?;
-    Ok(match page.retained_from {
-        Some(first) if args.select.is_whole_session() && args.limit.is_none() => {
-            (page.revision + 1).saturating_sub(first)
-        }
-        _ => 0,
-    })
+    let page = log.session(session).recent(1).await?;
+    if args.select.is_whole_session() && args.limit.is_none() {
+        return Ok(Some(page));
+    }
+    warn_if_partial(&page);
+    Ok(None)
 }
 
 /// An entry's id and its fields, one a line.

@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let target = Target::look(output)?;
     format.check(&target)?;
     let log = settings.open_read_only().await?;
-    prepare(&log, &args.select.filter(), settings).await?;
+    prepare(&log, &args.select.query(), settings).await?;
     let mut rows = Rows::new(format, target.open().await?)?;
     let progress = progress(&log, args.select.is_everything(), settings).await?;
     let written = write(&log, &args.select, &progress, &mut rows).await?;

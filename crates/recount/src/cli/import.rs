@@ -108,7 +108,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
         .await?;
 
     let held = match &log {
-        Some(log) => Held::new(log).await?,
+        Some(log) => interrupt.unless(Held::new(log)).await?,
         None => Held::nothing(),
     };
     let target = log.as_ref().filter(|_| !args.dry_run);
@@ -119,6 +119,11 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     let mut failed = None;
     'items: while let Some(chunk) = arrived {
         for item in chunk {
+            // What each needs may have to be looked up.
+            if interrupt.is_pressed() {
+                failed = Some(Failure::Interrupted);
+                break 'items;
+            }
             match item {
                 Item::Invalid(invalid) if invalid.last => {
                     stopped = Some(invalid);

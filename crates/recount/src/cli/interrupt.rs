@@ -6,22 +6,23 @@ use std::time::Duration;
 
 use recount::Recount;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::error::{Failure, Result};
 use super::settings::warn;
 
-/// Tells whether Ctrl-C was pressed, also to whoever asks later.
+/// Tells whether Ctrl-C was pressed, and when, also to whoever asks later.
 #[derive(Clone)]
-pub(crate) struct Interrupt(watch::Receiver<bool>);
+pub(crate) struct Interrupt(watch::Receiver<Option<Instant>>);
 
 impl Interrupt {
     /// Starts to listen. From the second time on, Ctrl-C ends the process whatever holds it up.
     pub(crate) fn listen() -> Self {
-        let (pressed, receiver) = watch::channel(false);
+        let (pressed, receiver) = watch::channel(None);
         tokio::spawn(async move {
             pressed_once().await;
             // With nobody left to hear it the process is about to end.
-            let _ = pressed.send(true);
+            let _ = pressed.send(Some(Instant::now()));
             pressed_once().await;
             std::process::exit(130);
         });
@@ -30,9 +31,21 @@ impl Interrupt {
 
     /// Returns once Ctrl-C was pressed, at once if it was already.
     pub(crate) async fn pressed(&mut self) {
-        if self.0.wait_for(|pressed| *pressed).await.is_err() {
-            std::future::pending::<()>().await;
+        self.pressed_at().await;
+    }
+
+    /// Whether Ctrl-C was pressed.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    async fn pressed_at(&mut self) -> Instant {
+        if let Ok(pressed) = self.0.wait_for(Option::is_some).await
+            && let Some(at) = *pressed
+        {
+            return at;
         }
+        std::future::pending().await
     }
 
     /// `work`, unless Ctrl-C comes first.
@@ -44,7 +57,7 @@ impl Interrupt {
     }
 }
 
-/// How long what is under way at Ctrl-C may still take.
+/// How long after Ctrl-C a command may still take, with all that was under way.
 const MOMENT: Duration = Duration::from_secs(1);
 
 impl Interrupt {
@@ -73,12 +86,12 @@ impl Interrupt {
 
     async fn moment<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
-        tokio::select! {
+        let pressed = tokio::select! {
             biased;
             done = &mut work => return Some(done),
-            () = self.pressed() => {}
-        }
-        tokio::time::timeout(MOMENT, work).await.ok()
+            pressed = self.pressed_at() => pressed,
+        };
+        tokio::time::timeout_at(pressed + MOMENT, work).await.ok()
     }
 }
 

@@ -1,8 +1,10 @@
 //! `recount mirrors`
 
 mod forget;
+mod incidents;
 mod keep;
 mod list;
+mod settle;
 
 use std::sync::Arc;
 
@@ -18,13 +20,17 @@ use super::settings::Settings;
 /// A mirror registers under a name and says up to where it holds the stream. Until its lease is over,
 /// nothing after that is trimmed. Whatever needs a mirror keeps one while it runs; recount mirrors run
 /// keeps it going.
+///
+/// What befell the mirror on this machine is listed too. A gap is what was trimmed before it was copied: it is in no
+/// copy. A divergence is what the server lost after it was copied, as in a failover: the mirror keeps it as a
+/// stream of its own. Both are warned of until recount mirrors settle takes note.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// Print each mirror as a JSON object, one a line
+    /// Print each mirror, and then each incident, as a JSON object, one a line
     #[arg(long)]
     json: bool,
 }
@@ -33,17 +39,20 @@ const EXAMPLES: &str = "\
 Examples:
   recount mirrors
   recount mirrors run --mirror /var/lib/recount/mirrors
+  recount mirrors settle
   recount mirrors forget laptop-1f2e3d4c";
 
 #[derive(Subcommand)]
 enum Action {
     Run(keep::Args),
+    Settle(settle::Args),
     Forget(forget::Args),
 }
 
 pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrupt) -> Result {
     match args.action {
         Some(Action::Run(args)) => keep::run(&args, settings, interrupt).await,
+        Some(Action::Settle(args)) => interrupt.unless(settle::run(&args, settings)).await,
         Some(Action::Forget(args)) => interrupt.unless(forget::run(&args, settings)).await,
         None => interrupt.unless(list::run(args.json, settings)).await,
     }

@@ -86,9 +86,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     }
     let log = settings.open_read_only().await?;
     let query = args.select.query();
-    interrupt
-        .unless(prepare(&log, &query.filter, settings))
-        .await?;
+    interrupt.unless(prepare(&log, &query, settings)).await?;
     let limit = args.limit.unwrap_or(u64::MAX);
     let mut progress = Progress::new(&log, &query, args.into.is_some(), limit, settings).await?;
     let source = match args.into {

@@ -1,47 +1,97 @@
 //! Whether what is read of a session is all of it: a partial memory is never silent.
 
-use recount::{Recount, SessionPage};
+use recount::{Recorded, SessionPage, SessionState};
 
-use super::error::Result;
 use super::output::count;
 use super::settings::warn;
 
-/// Warns where a session is not all there. What is known of it is given back, without its events.
-pub(super) async fn warn_if_partial(log: &Recount, session: &str) -> Result<SessionPage> {
-    let page = log.session(session).recent(1).await?;
-    if let Some(told) = partial(&page) {
-        warn(told);
-    }
-    Ok(page)
+/// What was read of a session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen {
+    /// The first revision.
+    first: u64,
+    /// How many entries that have one.
+    events: u64,
 }
 
-/// Warns where fewer events were read than the session has.
-pub(super) fn warn_of_missing(missing: u64) {
-    if missing > 0 {
-        warn(format_args!(
-            "{} of the session missing in between: the copy that was read has a gap (recount info tells)",
-            match missing {
-                1 => "1 event is".to_owned(),
-                more => format!("{} are", count(more, "event")),
-            }
-        ));
+impl Seen {
+    pub(super) fn of(state: &SessionState) -> Self {
+        Self {
+            first: state.first_revision,
+            events: state.events,
+        }
+    }
+
+    pub(super) fn see(&mut self, recorded: &Recorded) {
+        // What other programs wrote may have no revision.
+        if recorded.revision > 0 {
+            self.events += 1;
+            self.first = match self.first {
+                0 => recorded.revision,
+                first => first.min(recorded.revision),
+            };
+        }
     }
 }
 
-/// What is not there of a session.
-fn partial(page: &SessionPage) -> Option<String> {
+/// Warns where a session of which a part is read is not all there.
+pub(super) fn warn_if_partial(page: &SessionPage) {
     let trimmed = match page.retained_from {
         Some(1) => None,
         Some(first) => Some(format!(
-            "the session is retained from revision {first} on: what came before was trimmed"
+            "the session is retained from revision {first} on: of what came before, some or all was trimmed"
         )),
-        None if page.revision > 0 => Some(format!(
-            "the session had {}: all were trimmed",
-            count(page.revision, "event")
-        )),
-        None => None,
+        None => all_trimmed(page),
     };
-    let unindexed = (page.unindexed > 0).then(|| {
+    warn_of(trimmed, page);
+}
+
+/// Warns where a session that was read is not all there.
+pub(super) fn warn_of_missing(page: &SessionPage, seen: Seen) {
+    warn_of(missing(page, seen), page);
+}
+
+fn warn_of(missing: Option<String>, page: &SessionPage) {
+    let told: Vec<_> = missing.into_iter().chain(unindexed(page)).collect();
+    if !told.is_empty() {
+        warn(told.join("; "));
+    }
+}
+
+fn missing(page: &SessionPage, seen: Seen) -> Option<String> {
+    if seen.first == 0 {
+        return all_trimmed(page);
+    }
+    let before = (seen.first > 1).then(|| {
+        format!(
+            "the session is retained from revision {} on: what came before was trimmed",
+            seen.first
+        )
+    });
+    let between = (page.revision + 1).saturating_sub(seen.first + seen.events);
+    let between = (between > 0).then(|| {
+        let are = if between == 1 { "is" } else { "are" };
+        let missing = count(between, "event");
+        let of_it = if before.is_some() {
+            "after that"
+        } else {
+            "of the session"
+        };
+        format!("{missing} {of_it} {are} missing: trimmed before the mirror had copied them")
+    });
+    match (before, between) {
+        (Some(before), Some(between)) => Some(format!("{before}; {between}")),
+        (before, between) => before.or(between),
+    }
+}
+
+fn all_trimmed(page: &SessionPage) -> Option<String> {
+    let had = count(page.revision, "event");
+    (page.revision > 0).then(|| format!("the session had {had}: all were trimmed"))
+}
+
+fn unindexed(page: &SessionPage) -> Option<String> {
+    (page.unindexed > 0).then(|| {
         format!(
             "{} of the stream written by other programs and not looked through: some may be of the session",
             match page.unindexed {
@@ -49,35 +99,54 @@ fn partial(page: &SessionPage) -> Option<String> {
                 more => format!("{} were", count(more, "entry").replace("entrys", "entries")),
             }
         )
-    });
-    match (trimmed, unindexed) {
-        (Some(trimmed), Some(unindexed)) => Some(format!("{trimmed}; {unindexed}")),
-        (trimmed, unindexed) => trimmed.or(unindexed),
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_missing_is_told() {
-        let page = |revision, retained_from, unindexed| SessionPage {
+    fn page(revision: u64, unindexed: u64) -> SessionPage {
+        SessionPage {
             revision,
-            retained_from,
             unindexed,
             ..SessionPage::default()
-        };
-        assert_eq!(partial(&page(0, None, 0)), None);
-        assert_eq!(partial(&page(7, Some(1), 0)), None);
-        for (page, words) in [
-            (page(7, Some(3), 0), "retained from revision 3 on"),
-            (page(7, None, 0), "had 7 events: all were trimmed"),
-            (page(7, Some(1), 1), "1 entry was"),
-            (page(7, Some(2), 1_000), "trimmed; 1,000 entries were"),
-        ] {
-            let told = partial(&page).unwrap();
-            assert!(told.contains(words) && !page.is_complete(), "{told}");
         }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_one_sentence() {
+        let told = |revision, first, events| missing(&page(revision, 0), Seen { first, events });
+        assert_eq!(told(0, 0, 0), None);
+        assert_eq!(told(7, 1, 7), None);
+        // More came since.
+        assert_eq!(told(7, 1, 8), None);
+        for ((revision, first, events), words) in [
+            ((7, 0, 0), "the session had 7 events: all were trimmed"),
+            (
+                (7, 3, 5),
+                "the session is retained from revision 3 on: what came before was trimmed",
+            ),
+            (
+                (2_000, 1, 1_333),
+                "667 events of the session are missing: trimmed before the mirror had copied them",
+            ),
+            (
+                (7, 3, 4),
+                "the session is retained from revision 3 on: what came before was trimmed; \
+                 1 event after that is missing: trimmed before the mirror had copied them",
+            ),
+        ] {
+            assert_eq!(told(revision, first, events).as_deref(), Some(words));
+        }
+    }
+
+    #[test]
+    fn what_was_not_looked_through_is_told() {
+        assert_eq!(unindexed(&page(7, 0)), None);
+        let one = unindexed(&page(7, 1)).unwrap();
+        assert!(one.starts_with("1 entry was"), "{one}");
+        let more = unindexed(&page(7, 1_000)).unwrap();
+        assert!(more.starts_with("1,000 entries were"), "{more}");
     }
 }

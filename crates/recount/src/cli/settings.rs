@@ -28,8 +28,8 @@ pub(crate) struct Settings {
     resolved: Resolved,
     /// The file that was read, if there is one.
     file: Option<PathBuf>,
-    /// The flags that name this log, as a shell reads them; what stands in the environment stays
-    /// there.
+    /// The flags that name this log, as a shell reads them, but for a URL with a password; what stands in
+    /// the environment stays there.
     flags: String,
     quiet: bool,
     color: bool,
@@ -92,8 +92,8 @@ impl Settings {
         let resolved = sources
             .resolve()
             .map_err(|errors| report::failure(&errors))?;
-        // As it is displayed: what was given may hold a password.
-        flags.insert(1, ("--url", named.then(|| resolved.config.url.to_string())));
+        let again = || told_again(&resolved.config.url).unwrap_or_else(|| LEFT_OUT.to_owned());
+        flags.insert(1, ("--url", named.then(again)));
         let given = flags
             .into_iter()
             .filter_map(|(flag, value)| Some((flag, value?)));
@@ -144,6 +144,11 @@ impl Settings {
         matches!(self.url(), LogUrl::Redis(_))
     }
 
+    /// The URL as it can be given again; none where that would tell a user or a password.
+    pub(crate) fn url_again(&self) -> Option<String> {
+        told_again(self.url())
+    }
+
     /// The stream's name.
     pub(crate) fn stream(&self) -> &str {
         &self.config().stream
@@ -183,6 +188,18 @@ impl Settings {
             let _ = writeln!(io::stderr(), "recount: {text}");
         }
     }
+}
+
+/// Stands in a command that is shown for what only the person knows.
+const LEFT_OUT: &str = "...";
+
+/// The URL as it can be given again; none where that would tell a user or a password.
+fn told_again(url: &LogUrl) -> Option<String> {
+    let LogUrl::Redis(server) = url else {
+        return Some(url.to_string());
+    };
+    let shown = server.shown_with_files();
+    (shown.parse().as_ref() == Ok(url)).then_some(shown)
 }
 
 /// Says on standard error that something is not as it should be.

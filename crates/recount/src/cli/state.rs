@@ -7,7 +7,7 @@ use super::error::{Failure, Result};
 use super::mirror::prepare;
 use super::numbers::id;
 use super::output::{Output, count, fit, one_line, terminal_width, thousands};
-use super::session::{warn_if_partial, warn_of_missing};
+use super::session::{Seen, warn_of_missing};
 use super::settings::{Settings, warn};
 
 /// Show what a session came to, reconstructed from its events
@@ -37,11 +37,11 @@ const MESSAGES_SHOWN: usize = 10;
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let log = settings.open_read_only().await?;
-    let filter = Query::session(&args.session).filter;
-    prepare(&log, &filter, settings).await?;
+    prepare(&log, &Query::session(&args.session), settings).await?;
     let session = log.session(&args.session);
+    let page = session.recent(1).await?;
     let state = session.state().await?;
-    let page = warn_if_partial(&log, &args.session).await?;
+    warn_of_missing(&page, Seen::of(&state));
     if state.events == 0 {
         let any_more = if page.revision > 0 { " any more" } else { "" };
         return Err(Failure::new(format!(
@@ -54,7 +54,6 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
             settings.command("events --limit 20")
         )));
     }
-    warn_of_missing(state.missing());
     let complete = state.is_complete() && page.is_complete();
     if state.future > 0 {
         warn(format_args!(

@@ -1,9 +1,14 @@
 //! `recount tail`
 
-use recount::{Filter, Moment, Recount, StartFrom, Tail, json};
+use std::time::Duration;
+
+use recount::{
+    Filter, IdRange, Moment, Query, ReadError, ReadRange, Recorded, Recount, StartFrom, Tail, json,
+};
 
 use super::error::{Failure, Result};
 use super::line::Lines;
+use super::mirror::prepare;
 use super::numbers::from_1;
 use super::output::Output;
 use super::select::FilterArgs;
@@ -11,7 +16,8 @@ use super::settings::{Settings, is_no_stream, warn};
 
 /// Show events live, as they are recorded
 ///
-/// Goes on until Ctrl-C, or until nothing came for as long as --block says. A stream that does not exist yet is created empty, so that tail can be
+/// Goes on until Ctrl-C, or until nothing came for as long as --block says. A server that is lost
+/// meanwhile is waited for. A stream that does not exist yet is created empty, so that tail can be
 /// started before whoever publishes.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,6 +54,14 @@ Examples:
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let log = open(settings).await?;
+    if let StartFrom::After(after) = args.from {
+        // Before anything is waited for only so long: what the server no longer has comes from the mirror.
+        let from = Query {
+            range: ReadRange::new(IdRange::after(after)),
+            filter: Filter::default(),
+        };
+        prepare(&log, &from, settings).await?;
+    }
     let mut tail = log
         .tail(args.from)
         .await?
@@ -59,9 +73,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0 {
         left -= 1;
+        let next = next(&mut tail, &log, settings);
         let recorded = match settings.config().block_timeout {
-            None => tail.next().await?,
-            Some(timeout) => match tokio::time::timeout(timeout, tail.next()).await {
+            None => next.await?,
+            Some(timeout) => match tokio::time::timeout(timeout, next).await {
                 Ok(recorded) => recorded?,
                 Err(_) => {
                     warn_of_skipped(&mut tail);
@@ -80,6 +95,38 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     }
     log.close().await?;
     Ok(())
+}
+
+/// The next event; a server that does not answer is waited for.
+async fn next(tail: &mut Tail, log: &Recount, settings: &Settings) -> Result<Recorded> {
+    loop {
+        match tail.next().await {
+            Err(ReadError::Unavailable { address, message }) => {
+                warn(format_args!(
+                    "{address} does not answer; waiting for it ({message})"
+                ));
+                wait_for_server(log).await?;
+                settings.note(format_args!("{address} answers again, following"));
+            }
+            next => return Ok(next?),
+        }
+    }
+}
+
+/// Returns once the server answers. Each attempt is tried for as long as calls are, and then there is a
+/// pause.
+async fn wait_for_server(log: &Recount) -> Result<(), ReadError> {
+    const FIRST_PAUSE: Duration = Duration::from_millis(100);
+    const PAUSE_MAX: Duration = Duration::from_secs(2);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+        match log.log().tail().await {
+            Err(ReadError::Unavailable { .. }) => {}
+            answered => return answered.map(drop),
+        }
+    }
 }
 
 /// A tail goes on where a trim overtook it, and says so.

@@ -105,11 +105,12 @@ impl ConfigFile {
         &self.path
     }
 
-    /// `url` with a relative path begun at the file's folder.
+    /// `url` with a relative path, or those of certificates and their key, begun at the file's folder.
     pub(super) fn relative(&self, url: &LogUrl) -> LogUrl {
-        match url {
-            LogUrl::Disk(path) => LogUrl::Disk(self.in_folder(path)),
-            LogUrl::Redis(_) => url.clone(),
+        match (url, self.path.parent()) {
+            (LogUrl::Disk(path), _) => LogUrl::Disk(self.in_folder(path)),
+            (LogUrl::Redis(url), Some(folder)) => LogUrl::Redis(url.clone().with_files_in(folder)),
+            (LogUrl::Redis(_), None) => url.clone(),
         }
     }
 

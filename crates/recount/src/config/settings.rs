@@ -12,6 +12,7 @@ use super::excerpt::{masked, repeated};
 use super::given::UNLIMITED;
 use super::setting::Field;
 use super::{Config, Setting, Value};
+use crate::LogUrl;
 
 /// Bytes of an event at most, whatever is set: a page of an answer holds one at least.
 const EVENT_BYTES_MAX: u64 = Limits::PAGE_BYTES_MAX as u64;
@@ -34,10 +35,13 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("--url"),
         also: Some("REDIS_URL"),
         commands: "",
-        meaning: "Where the log is: disk:PATH, redis://HOST:PORT, rediss:// (TLS), redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST. A relative path in a file is relative to the file's folder",
+        meaning: "Where the log is: disk:PATH, redis://HOST:PORT, rediss:// (TLS), redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST. A relative path in a file, also after ca=, cert= or key=, is relative to the file's folder",
         field: Field::Text {
             example: "disk:recount-data",
-            get: |config| masked(&config.url.to_string()),
+            get: |config| match &config.url {
+                LogUrl::Disk(_) => masked(&config.url.to_string()),
+                LogUrl::Redis(url) => url.shown_with_files(),
+            },
             set: |config, text| {
                 config.url = text.parse().map_err(|error| format!("{error}"))?;
                 Ok(())

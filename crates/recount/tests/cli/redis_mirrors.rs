@@ -145,12 +145,182 @@ fn a_mirror_holds_back_trims_until_it_is_forgotten() {
     let late = sandbox.run(&["events", "--type", "session.ended"]);
     assert_eq!(late.stdout.lines().count(), 2, "{}", late.stderr);
     assert!(
-        late.stderr.contains("warning: the mirror lacks entries"),
+        late.stderr.contains("warning: the mirror lacks 5 entries"),
         "{}",
         late.stderr
     );
     let info = sandbox.run(&["info"]).stderr;
     assert!(info.contains("missing from the mirror"), "{info}");
+}
+
+/// The first `events` events of the session that the others are compared with.
+fn numbered(events: std::ops::Range<usize>) -> String {
+    let line = |n| {
+        let session = n % 2;
+        format!(
+            "{{\"id\":\"n{n}\",\"type\":\"note\",\"session_id\":\"s{session}\",\"user_id\":\"ada\"}}\n"
+        )
+    };
+    events.map(line).collect()
+}
+
+fn publish(sandbox: &Sandbox, events: std::ops::Range<usize>) {
+    let run = sandbox.run_with(&["publish", "--quiet"], &numbered(events));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+}
+
+/// What is warned of, if anything.
+fn warnings(run: &Run) -> Vec<&str> {
+    let lines = run.stderr.lines();
+    lines.filter(|line| line.starts_with("warning: ")).collect()
+}
+
+#[test]
+fn whoever_reads_over_a_gap_is_told_until_somebody_takes_note() {
+    let server = server();
+    let sandbox = Sandbox::on(&server.url());
+    publish(&sandbox, 0..20);
+    assert_eq!(sandbox.run(&["mirrors", "run", "--once"]).code, Some(0));
+    let name = mirrors(&sandbox)[0]["name"].as_str().unwrap().to_owned();
+    assert_eq!(sandbox.run(&["mirrors", "forget", &name]).code, Some(0));
+    publish(&sandbox, 20..40);
+    let trimmed = sandbox.run(&["trim", "--max-length", "8"]);
+    assert!(trimmed.stdout.contains("8 left"), "{}", trimmed.stdout);
+
+    let readers: [&[&str]; 6] = [
+        &["events", "--count"],
+        &["events", "--type", "note", "--count"],
+        &["export"],
+        &["replay", "--speed", "max"],
+        &["tail", "--from", "-", "--limit", "28"],
+        &["events", "--reverse", "--limit", "1"],
+    ];
+    for args in readers {
+        let run = sandbox.run(args);
+        assert_eq!(run.code, Some(0), "{args:?}: {}", run.stderr);
+        let told = warnings(&run);
+        assert_eq!(told.len(), 1, "{args:?}: {told:?}");
+        assert!(
+            told[0].starts_with("warning: the mirror lacks 12 entries"),
+            "{args:?}: {told:?}"
+        );
+    }
+    for args in [&["events", "--session", "s0"][..], &["state", "s0"]] {
+        let run = sandbox.run(args);
+        let told = "warning: 6 events of the session are missing: trimmed before the mirror had copied them";
+        assert_eq!(warnings(&run), [told], "{args:?}");
+    }
+    // What the gap does not touch.
+    let newest = sandbox.run(&["events", "--reverse", "--limit", "1", "--json"]);
+    let newest: Value = serde_json::from_str(&newest.stdout).unwrap();
+    let after = format!("({}", newest["entry_id"].as_str().unwrap());
+    let untouched = sandbox.run(&["events", "--start", &after, "--type", "note"]);
+    assert_eq!(warnings(&untouched), Vec::<&str>::new());
+
+    let listed = sandbox.run(&["mirrors"]);
+    assert!(listed.stdout.contains("gap "), "{}", listed.stdout);
+    let settled = sandbox.run(&["mirrors", "settle"]);
+    assert_eq!(settled.stdout, "1 incident settled\n");
+    for args in readers {
+        assert_eq!(warnings(&sandbox.run(args)), Vec::<&str>::new(), "{args:?}");
+    }
+    let partial = sandbox.run(&["state", "s0"]);
+    assert_eq!(
+        warnings(&partial).len(),
+        1,
+        "a partial memory is never silent"
+    );
+    let info = sandbox.run(&["info"]);
+    assert!(!info.stderr.contains("missing"), "{}", info.stderr);
+    assert!(
+        info.stdout.contains("mirror incidents settled"),
+        "{}",
+        info.stdout
+    );
+}
+
+#[test]
+fn what_the_server_lost_is_told_once_noticed_and_can_be_read() {
+    let server = server();
+    let sandbox = Sandbox::on(&server.url());
+    publish(&sandbox, 0..30);
+    let of_ada = ["events", "--user", "ada", "--count"];
+    assert_eq!(sandbox.run(&of_ada).stdout, "30\n");
+    server.command(&["DEL", "memory:events"]);
+    // Nothing new was published: the first one who asks is told, and the next.
+    for args in [&of_ada[..], &["events", "--count"], &["export"], &of_ada] {
+        let run = sandbox.run(args);
+        let answer = if args[0] == "export" { "" } else { "0\n" };
+        assert_eq!(run.stdout, answer, "{args:?}");
+        let told = warnings(&run);
+        assert_eq!(told.len(), 1, "{args:?}: {told:?}");
+        assert!(told[0].starts_with("warning: the server lost entries, as was noticed"));
+    }
+    // Ids below those that were lost.
+    server.command(&[
+        "XADD",
+        "memory:events",
+        "7-1",
+        "type",
+        "note",
+        "session_id",
+        "s9",
+        "user_id",
+        "ada",
+    ]);
+    for _ in 0..2 {
+        let run = sandbox.run(&of_ada);
+        assert_eq!(run.stdout, "1\n");
+        assert_eq!(warnings(&run).len(), 1, "{}", run.stderr);
+    }
+    let listed = sandbox.run(&["mirrors", "--json"]);
+    let incidents: Vec<Value> = listed
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["incident"].is_string())
+        .collect();
+    assert_eq!(incidents.len(), 1, "{}", listed.stdout);
+    assert_eq!(incidents[0]["incident"], "divergence");
+    let command = listed.stderr.lines().find_map(|line| {
+        let command = line.strip_prefix("recount: recount ")?;
+        command.strip_suffix(" shows what the server lost")
+    });
+    let words: Vec<_> = command.expect("a command").split(' ').collect();
+    let kept = sandbox.run(&words);
+    assert_eq!(kept.stdout.lines().count(), 30, "{}", kept.stderr);
+
+    assert_eq!(
+        sandbox.run(&["mirrors", "settle"]).stdout,
+        "1 incident settled\n"
+    );
+    assert_eq!(warnings(&sandbox.run(&of_ada)), Vec::<&str>::new());
+}
+
+#[test]
+fn a_replica_is_mirrored_without_registration() {
+    let server = server();
+    let sandbox = Sandbox::on(&server.url()).with_session();
+    server.command(&[
+        "ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@read", "+ping", "+client", "+info",
+    ]);
+    let url = server.url().replace("redis://", "redis://reader:secret@");
+    let reader = Sandbox::on(&url);
+    let found = reader.run(&["events", "--user", "ada", "--count"]);
+    assert_eq!(
+        (found.code, &*found.stdout),
+        (Some(0), "5\n"),
+        "{}",
+        found.stderr
+    );
+    let run = reader.run(&["mirrors", "run", "--once"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("the mirror is not registered"),
+        "{}",
+        run.stderr
+    );
+    drop(sandbox);
 }
 
 #[test]

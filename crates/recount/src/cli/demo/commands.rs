@@ -14,12 +14,13 @@ pub(super) fn suggest(
 ) -> Result {
     output.line(paint.heading("YOUR TURN", "the log is kept; try"))?;
     // Named once, so that the commands stay short.
-    for (name, value) in [
-        ("RECOUNT_URL", settings.url().to_string()),
-        ("RECOUNT_STREAM", settings.stream().to_owned()),
-    ] {
-        output.line(format_args!("  export {name}={}", quoted(&value)))?;
-    }
+    let url = settings.url_again().map_or_else(
+        || "... # the same URL: its login is not shown".to_owned(),
+        |url| quoted(&url).into_owned(),
+    );
+    output.line(format_args!("  export RECOUNT_URL={url}"))?;
+    let stream = quoted(settings.stream());
+    output.line(format_args!("  export RECOUNT_STREAM={stream}"))?;
     let started_as = std::env::args_os().next();
     let program = program(started_as.and_then(|name| name.into_string().ok()));
     let session = quoted(&facts.session);

@@ -5,14 +5,17 @@ use recount::{Clock as _, LogInfo, SystemClock};
 use super::{size, span};
 use crate::cli::output::{count, thousands};
 
-/// How long ids are remembered and, where the engine says so, how many there are and what they take.
+/// How long ids are remembered and, where the engine says so, how many there are and what they take,
+/// now and in a full window.
 pub(super) fn rows(info: &LogInfo) -> Vec<(String, String)> {
     let remembered = match info.idempotency_window_ms {
         0 => "not at all: publishing an event again adds it again".to_owned(),
         ms => span(ms),
     };
     let mut rows = vec![("ids remembered".to_owned(), remembered)];
-    rows.extend(held(info, SystemClock.now_ms()).map(|held| ("ids held".to_owned(), held)));
+    rows.extend(held(info).map(|held| ("ids held".to_owned(), held)));
+    let comes_to = comes_to(info, SystemClock.now_ms());
+    rows.extend(comes_to.map(|comes_to| ("at this rate".to_owned(), comes_to)));
     rows
 }
 
@@ -21,33 +24,44 @@ pub(super) fn tells(name: &str) -> bool {
     name.starts_with("window_")
 }
 
-fn held(info: &LogInfo, now_ms: u64) -> Option<String> {
-    let fact = |name: &str| {
-        let found = info.details.iter().find(|(known, _)| known == name);
-        found.and_then(|(_, value)| value.parse::<u64>().ok())
-    };
-    let (ids, max) = (fact("window_ids")?, fact("window_ids_max")?);
-    let bytes = fact("window_bytes")?;
-    let held = format!(
+fn number(info: &LogInfo, name: &str) -> Option<u64> {
+    let found = info.details.iter().find(|(known, _)| known == name);
+    found.and_then(|(_, value)| value.parse().ok())
+}
+
+fn held(info: &LogInfo) -> Option<String> {
+    Some(format!(
         "{} of {} at most, {}",
-        thousands(ids),
-        thousands(max),
-        size(bytes)
-    );
-    let Some(since_ms) = fact("window_since_ms").filter(|_| ids > 0) else {
-        return Some(held);
-    };
-    let took_ms = now_ms.saturating_sub(since_ms).max(1);
+        thousands(number(info, "window_ids")?),
+        thousands(number(info, "window_ids_max")?),
+        size(number(info, "window_bytes")?)
+    ))
+}
+
+/// Fewer milliseconds than that show no rate.
+const RATE_MS_MIN: u64 = 10_000;
+
+/// What a full window takes at the rate of those that are held; none where they show no rate.
+fn comes_to(info: &LogInfo, now_ms: u64) -> Option<String> {
+    let (ids, max) = (number(info, "window_ids")?, number(info, "window_ids_max")?);
+    let bytes = number(info, "window_bytes")?;
+    let took_ms = now_ms.saturating_sub(number(info, "window_since_ms")?);
+    if took_ms < RATE_MS_MIN {
+        return None;
+    }
     let rate = u128::from(ids) * 1_000 / u128::from(took_ms);
+    if rate == 0 {
+        return None;
+    }
     // As many as come in a window, but not more than are held.
     let full = u128::from(ids) * u128::from(info.idempotency_window_ms) / u128::from(took_ms);
     let full = full.clamp(u128::from(ids), u128::from(max.max(ids)));
     let cost = full * u128::from(bytes) / u128::from(ids);
     Some(format!(
-        "{held}; at the present rate of {} a second the window comes to hold {}, about {}",
-        thousands(rate as u64),
+        "{}, about {} ({} a second)",
         count(full as u64, "id"),
-        size(cost as u64)
+        size(cost as u64),
+        thousands(rate as u64)
     ))
 }
 
@@ -77,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_cost_at_the_present_rate_is_told_and_bounded() {
-        assert_eq!(held(&info(&[]), 0), None);
+        assert_eq!(held(&info(&[])), None);
+        assert_eq!(comes_to(&info(&[]), 0), None);
         let facts = |ids, max| {
             info(&[
                 ("window_ids", ids),
@@ -87,20 +102,39 @@ mod tests {
             ])
         };
         // A minute of the ten.
-        let told = held(&facts(6_000, 1_000_000), 1_060_000).unwrap();
+        let told = held(&facts(6_000, 1_000_000)).unwrap();
         assert!(
             told.starts_with("6,000 of 1,000,000 at most, 1.1 MiB"),
             "{told}"
         );
-        assert!(told.contains("rate of 100 a second"), "{told}");
-        assert!(told.contains("hold 60,000 ids, about 11.4 MiB"), "{told}");
-        let told = held(&facts(6_000, 10_000), 1_060_000).unwrap();
-        assert!(told.contains("hold 10,000 ids, about 1.9 MiB"), "{told}");
+        let told = comes_to(&facts(6_000, 1_000_000), 1_060_000).unwrap();
+        assert!(told.starts_with("60,000 ids, about 11.4 MiB"), "{told}");
+        assert!(told.ends_with("(100 a second)"), "{told}");
+        let told = comes_to(&facts(6_000, 10_000), 1_060_000).unwrap();
+        assert!(told.starts_with("10,000 ids, about 1.9 MiB"), "{told}");
         let none = info(&[
             ("window_ids", 0),
             ("window_ids_max", 5),
             ("window_bytes", 0),
         ]);
-        assert_eq!(held(&none, 0).unwrap(), "0 of 5 at most, 0 bytes");
+        assert_eq!(held(&none).unwrap(), "0 of 5 at most, 0 bytes");
+        assert_eq!(comes_to(&none, 1_060_000), None);
+    }
+
+    #[test]
+    fn too_little_shows_no_rate() {
+        let facts = |ids| {
+            info(&[
+                ("window_ids", ids),
+                ("window_ids_max", 1_000_000),
+                ("window_bytes", ids * 200),
+                ("window_since_ms", 1_000_000),
+            ])
+        };
+        // However many came within a moment, or less than one a second.
+        assert_eq!(comes_to(&facts(5_000), 1_009_999), None);
+        assert!(comes_to(&facts(5_000), 1_010_000).is_some());
+        assert_eq!(comes_to(&facts(9), 1_010_000), None);
+        assert!(comes_to(&facts(10), 1_010_000).is_some());
     }
 }

@@ -101,7 +101,6 @@ struct Watch<'a> {
     bar: ProgressBar,
     role: Option<MirrorRole>,
     told: HashSet<String>,
-    incidents: usize,
     /// How many entries there were at the last look, and when that was.
     last: (u64, Instant),
 }
@@ -115,7 +114,6 @@ impl<'a> Watch<'a> {
             bar: progress_bar(None, "{spinner} {msg}", settings.quiet()),
             role: None,
             told: HashSet::new(),
-            incidents: 0,
             last: (held(mirror), Instant::now()),
         }
     }
@@ -147,13 +145,19 @@ impl<'a> Watch<'a> {
                 _ => settings.note("keeping the mirror"),
             });
         }
-        let incidents = self.mirror.incidents();
-        for incident in &incidents[self.incidents.min(incidents.len())..] {
-            self.bar.suspend(|| warn(incident));
+        let mut texts = Vec::new();
+        for incident in self.mirror.incidents() {
+            if !incident.settled {
+                texts.push(incident.to_string());
+            }
         }
-        self.incidents = incidents.len();
-        if let Some(trouble) = self.mirror.trouble() {
-            let text = trouble.to_string();
+        texts.extend(self.mirror.trouble().map(|trouble| trouble.to_string()));
+        texts.extend(self.mirror.unregistered().map(|refused| {
+            format!(
+                "the mirror is not registered, so what it has not copied may be trimmed: {refused}"
+            )
+        }));
+        for text in texts {
             // Once: it tries again all the time.
             if self.told.insert(text.clone()) {
                 self.bar.suspend(|| warn(text));

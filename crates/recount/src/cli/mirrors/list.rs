@@ -1,11 +1,11 @@
-//! `recount mirrors`: who holds a copy, and how much of it.
+//! `recount mirrors`: who holds a copy, and how much of it; and what befell the one here.
 
 use std::sync::Arc;
 
 use recount::{EntryId, Origin, Partition, Registration};
 use serde_json::json;
 
-use super::open;
+use super::{incidents, open};
 use crate::cli::error::{Failure, Result};
 use crate::cli::output::{Output, in_columns, one_line, span};
 use crate::cli::settings::Settings;
@@ -15,16 +15,27 @@ pub(super) async fn run(json: bool, settings: &Settings) -> Result {
     let mirrors = origin.registrations().await?;
     let ends = ends(&origin).await?;
     let mut output = Output::new();
+    let befell = log.mirror_incidents().await;
     if json {
         for mirror in &mirrors {
             output.line(document(mirror, &ends))?;
         }
+        for incident in &befell {
+            output.line(incidents::document(incident))?;
+        }
     } else {
-        for line in table(&mirrors, &ends) {
+        let below = incidents::table(&befell);
+        let apart = (!mirrors.is_empty() && !below.is_empty()).then(String::new);
+        for line in table(&mirrors, &ends).into_iter().chain(apart).chain(below) {
             output.line(line)?;
         }
     }
     output.flush()?;
+    if let Some(dir) = log.mirror_dir()
+        && let Some(command) = incidents::to_read(&befell, &dir)
+    {
+        settings.note(format_args!("{command} shows what the server lost"));
+    }
     if mirrors.is_empty() {
         settings.note("no mirrors");
     }

@@ -54,12 +54,14 @@ impl Settings {
     }
 
     /// The names of the streams there; none where it takes long to find them, among a server's other
-    /// keys.
+    /// keys, or where the user may not look for them.
     pub(crate) async fn streams(&self) -> Result<Option<Vec<String>>, OpenError> {
         let listing = self.builder();
         match tokio::time::timeout(LISTING, listing.streams()).await {
+            Err(_) | Ok(Err(OpenError::Redis(recount_redis::OpenError::Refused { .. }))) => {
+                Ok(None)
+            }
             Ok(streams) => streams.map(Some),
-            Err(_) => Ok(None),
         }
     }
 
@@ -136,8 +138,10 @@ impl Settings {
         if !missing {
             return failure;
         }
-        let streams = self.streams().await.unwrap_or_default();
-        match streams.unwrap_or_default().as_slice() {
+        let Ok(Some(streams)) = self.streams().await else {
+            return failure.hint("--stream NAME names another one");
+        };
+        match streams.as_slice() {
             [] => failure.hint(format!(
                 "nothing is recorded in {} yet: {} or {} begins",
                 self.url(),

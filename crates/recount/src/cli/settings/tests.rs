@@ -54,7 +54,19 @@ fn flags_win_over_variables_and_empty_ones_count_as_unset() {
     };
     let settings = resolve(secret, OwnFlags::default(), &[]).unwrap();
     let command = settings.command("info");
-    assert_eq!(command, "recount info --url redis://h:6379/0");
+    assert_eq!(command, "recount info --url ...");
+    for files in [
+        "rediss://h:6379/0?ca=a&cert=b%20c&key=d%26e",
+        "redis-cluster://h:6379?tls=true&ca=%25",
+    ] {
+        let with_files = GlobalArgs {
+            url: Some(files.into()),
+            ..args()
+        };
+        let settings = resolve(with_files, OwnFlags::default(), &[]).unwrap();
+        let command = settings.command("info");
+        assert_eq!(command, format!("recount info --url '{files}'"));
+    }
 
     let empty = [
         ("RECOUNT_URL", ""),
