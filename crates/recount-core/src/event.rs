@@ -242,7 +242,7 @@ pub enum InvalidEvent {
     Version,
     /// It is larger than the limit.
     #[error(
-        "the event is {bytes} bytes, at most {bytes_max} are allowed: store the large part elsewhere and record a reference to it"
+        "the event is {bytes} bytes, at most {bytes_max} are allowed (limits.event_bytes): store the large part elsewhere and record a reference to it"
     )]
     TooLarge {
         /// How large it is on the wire.

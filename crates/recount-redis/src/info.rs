@@ -42,8 +42,8 @@ pub(crate) async fn info(shared: &Shared) -> Result<LogInfo, ReadError> {
     let foreign: u64 = parts.iter().map(|part| part.foreign).sum();
     if foreign > 0 {
         warnings.push(format!(
-            "{foreign} entries were added by other programs: revisions do not count them, and sessions are \
-             not known to be complete without a mirror"
+            "{foreign} entries were added by other programs, or without an idempotency window: revisions do \
+             not count them, and sessions are not known to be complete without a mirror"
         ));
     }
     let mut details = facts.details();

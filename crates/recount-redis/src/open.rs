@@ -172,7 +172,7 @@ pub(crate) async fn connect(
     options: &RedisOptions,
 ) -> Result<(Net, Facts), OpenError> {
     let limits = NetOptions {
-        connect_timeout: options.connect_timeout,
+        connect_timeout: options.connect_timeout.min(options.deadline),
         deadline: options.deadline,
     };
     let net = Net::connect(url, limits).await?;

@@ -15,7 +15,7 @@ pub struct RedisOptions {
     /// remembered, sessions are not indexed, and entries have no revisions.
     pub idempotency_window: Duration,
     /// How many event ids of a partition are remembered at most; where more come, the window is shorter.
-    /// Default: 1,000,000.
+    /// A batch is never split over it. Default: 1,000,000.
     pub idempotency_ids_max: u64,
     /// What whoever publishes keeps; the rest is trimmed. Default: everything.
     pub retention: Retention,
@@ -29,7 +29,7 @@ pub struct RedisOptions {
     pub partitions: Option<u32>,
     /// How long a call is tried before it fails. Default: 10 s.
     pub deadline: Duration,
-    /// How long a connection may take. Default: 5 s.
+    /// How long a connection may take, within the deadline. Default: 5 s.
     pub connect_timeout: Duration,
     /// Where entry ids get their time from. Default: the server's clock.
     pub clock: Option<Arc<dyn Clock>>,

@@ -60,6 +60,6 @@ pub struct PartitionInfo {
 pub struct HeldBack {
     /// Who: `group audit`, `mirror laptop`.
     pub by: String,
-    /// The first entry needed.
+    /// Nothing from this id on is removed. It need not be that of an entry.
     pub from: EntryId,
 }

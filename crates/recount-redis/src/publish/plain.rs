@@ -22,8 +22,8 @@ pub(super) async fn append(
             action: "publishing to",
             path: format!("{} {}", shared.net.address(keys.slot), keys.stream),
             message:
-                "a batch with conditions needs the idempotency window, which is off: give it a \
-                      length"
+                "a batch with conditions (strict, an expected revision) needs the idempotency window, \
+                 which is off: set idempotency_window to more than 0s"
                     .into(),
         });
     }
