@@ -124,22 +124,7 @@ impl Prepared {
 /// Checks and encodes a batch of events.
 pub(crate) fn events(batch: &Batch, shared: &Shared) -> Result<Prepared, AppendError> {
     let (limits, hashes) = (&shared.options.limits, &shared.dir.hashes);
-    check_count(batch.events.len(), limits)?;
-    let mut bytes = 0;
-    for (index, event) in batch.events.iter().enumerate() {
-        event
-            .validate(limits)
-            .map_err(|reason| AppendError::InvalidEvent {
-                index,
-                id: event.id.clone(),
-                reason,
-            })?;
-        bytes += event.wire_bytes();
-    }
-    check_bytes(bytes, limits)?;
-    if batch.expected_revision.is_some() {
-        check_one_session(batch)?;
-    }
+    let bytes = batch.check(limits)?;
     let mut prepared = Prepared::new(shared, batch.events.len(), bytes);
     prepared.strict = batch.strict;
     prepared.expected_revision = batch.expected_revision;
@@ -197,18 +182,4 @@ fn check_bytes(bytes: usize, limits: &Limits) -> Result<(), AppendError> {
         });
     }
     Ok(())
-}
-
-fn check_one_session(batch: &Batch) -> Result<(), AppendError> {
-    let mut sessions = batch.events.iter().map(|event| &event.session_id);
-    let Some(first) = sessions.next() else {
-        return Ok(());
-    };
-    match sessions.find(|&other| other != first) {
-        Some(second) => Err(AppendError::SeveralSessions {
-            first: first.clone(),
-            second: second.clone(),
-        }),
-        None => Ok(()),
-    }
 }

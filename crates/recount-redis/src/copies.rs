@@ -188,17 +188,8 @@ fn command(shared: &Shared, keys: &Keys, copies: &[Copy]) -> Cmd {
         }));
     }
     let indexes: Vec<String> = sessions.iter().map(|id| keys.session(id)).collect();
-    let mut names = vec![
-        keys.stream.as_str(),
-        &keys.meta,
-        &keys.ids[0],
-        &keys.ids[1],
-        &keys.ids[2],
-        &keys.sessions,
-    ];
-    names.extend(indexes.iter().map(String::as_str));
     let options = &shared.options;
-    let mut command = scripts::call(&COPIES, &names);
+    let mut command = scripts::call(&COPIES, &keys.to_append(&indexes));
     command
         .arg(options.clock_argument())
         .arg(options.window_ms())

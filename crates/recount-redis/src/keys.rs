@@ -31,6 +31,22 @@ impl Keys {
         }
     }
 
+    /// What the scripts that append are given: all but the mirrors, and the lists of the sessions that are
+    /// appended to.
+    pub(crate) fn to_append<'a>(&'a self, sessions: &'a [String]) -> Vec<&'a str> {
+        let [first, second, third] = &self.ids;
+        let mut keys = vec![
+            self.stream.as_str(),
+            &self.meta,
+            first,
+            second,
+            third,
+            &self.sessions,
+        ];
+        keys.extend(sessions.iter().map(String::as_str));
+        keys
+    }
+
     /// The ids of a session's older entries; the newest stand in [`Keys::sessions`].
     pub(crate) fn session(&self, session_id: &str) -> String {
         format!("{}:s:{session_id}", self.prefix)

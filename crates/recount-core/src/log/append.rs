@@ -34,8 +34,8 @@ impl Batch {
     }
 
     /// The first step of [`crate::EventLog::append`]: whether everything about the batch is legal that can be
-    /// told without the log.
-    pub fn check(&self, limits: &Limits) -> Result<(), AppendError> {
+    /// told without the log. Returns its bytes: the sum of its events' bytes on the wire.
+    pub fn check(&self, limits: &Limits) -> Result<usize, AppendError> {
         let events = self.events.len();
         if events > limits.batch_events_max {
             return Err(AppendError::TooManyEvents {
@@ -61,7 +61,7 @@ impl Batch {
             });
         }
         let Some((first, rest)) = self.events.split_first() else {
-            return Ok(());
+            return Ok(bytes);
         };
         let other = rest
             .iter()
@@ -71,7 +71,7 @@ impl Batch {
                 first: first.session_id.clone(),
                 second: other.session_id.clone(),
             }),
-            _ => Ok(()),
+            _ => Ok(bytes),
         }
     }
 

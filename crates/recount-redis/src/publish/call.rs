@@ -150,16 +150,7 @@ impl<'a> Batch<'a> {
         let options = &shared.options;
         let keys = self.keys();
         let indexes: Vec<String> = self.sessions.iter().map(|id| keys.session(id)).collect();
-        let mut names = vec![
-            keys.stream.as_str(),
-            &keys.meta,
-            &keys.ids[0],
-            &keys.ids[1],
-            &keys.ids[2],
-            &keys.sessions,
-        ];
-        names.extend(indexes.iter().map(String::as_str));
-        let mut command = scripts::call(&PUBLISH, &names);
+        let mut command = scripts::call(&PUBLISH, &keys.to_append(&indexes));
         command
             .arg(options.clock_argument())
             .arg(options.window_ms())
