@@ -151,10 +151,11 @@ impl RedisUrl {
 
 /// A file's name as an option's value is written.
 fn encoded(file: &Path) -> String {
+    let hex = |digit: u32| char::from_digit(digit & 15, 16).unwrap_or('0');
     let mut text = String::new();
     for c in file.to_string_lossy().chars() {
         if c.is_ascii_control() || matches!(c, ' ' | '%' | '&') {
-            text.push_str(&format!("%{:02X}", c as u32));
+            text.extend(['%', hex(c as u32 >> 4), hex(c as u32)]);
         } else {
             text.push(c);
         }

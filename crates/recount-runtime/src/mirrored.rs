@@ -126,7 +126,7 @@ impl MirroredLog {
     }
 
     /// A page from the mirror once that is up to date.
-    async fn from_mirror(&self, query: &Query) -> Result<Page, ReadError> {
+    async fn ask_mirror(&self, query: &Query) -> Result<Page, ReadError> {
         loop {
             let (mirror, now) = self.up_to_date(query.range.partition).await?;
             let page = self.mirrored(&mirror, query).await?;
@@ -181,7 +181,7 @@ impl MirroredLog {
             range: ReadRange { partition, ..range },
             filter: Filter::default(),
         };
-        let page = self.from_mirror(&query).await?;
+        let page = self.ask_mirror(&query).await?;
         Ok(page.entries.first().map(|entry| entry.position.entry_id))
     }
 }
@@ -228,7 +228,7 @@ impl EventLog for MirroredLog {
             range: range.clone(),
             filter: Filter::default(),
         };
-        self.from_mirror(&query).await
+        self.ask_mirror(&query).await
     }
 
     async fn query(&self, query: &Query) -> Result<Page, ReadError> {
@@ -257,7 +257,7 @@ impl EventLog for MirroredLog {
                 }
             }
         }
-        self.from_mirror(query).await
+        self.ask_mirror(query).await
     }
 
     async fn session(&self, read: &SessionRead) -> Result<SessionPage, ReadError> {

@@ -44,6 +44,12 @@ impl Session {
         while let Some(page) = events.next_page().await? {
             state.apply_all(&page);
         }
+        // A copy counts what other programs wrote too. Whoever publishes is held to the log's own count,
+        // which cannot have gone down meanwhile.
+        let counted = self.recent(0).await?.revision;
+        if counted > 0 {
+            state.revision = state.revision.min(counted);
+        }
         Ok(state)
     }
 }

@@ -21,7 +21,8 @@ pub struct MirrorOptions {
     /// How long an entry may wait to be put on stable storage, and the server to hear of it. A sync may
     /// hold up what is mirrored meanwhile. Default: 5 s.
     pub sync_every: Duration,
-    /// How often a follower looks whether the maintainer is still there. Default: 1 s.
+    /// How often a follower looks whether the maintainer is still there, and the maintainer whether the
+    /// server still has what was mirrored. Default: 1 s.
     pub look_every: Duration,
     /// How the local logs are opened. Sync, retention, window and limits are the mirror's own.
     pub disk: DiskOptions,

@@ -216,6 +216,10 @@ impl Shared {
             return Ok(());
         };
         let before = self.count(partition);
+        if before.is_some_and(|before| before.began_anew(standing, ours.mirrored)) {
+            // That is for a comparison to find.
+            return Ok(());
+        }
         if !told
             && let Some(before) = before
             && let Missing::Known(missing) = before.missing(standing, ours.mirrored, after)
@@ -293,7 +297,7 @@ impl Shared {
         };
         let mut incidents = self.incidents.lock();
         incidents.refresh()?;
-        incidents.record(incident)
+        incidents.record(&incident)
     }
 
     pub(crate) fn trouble(&self, error: ReadError) {

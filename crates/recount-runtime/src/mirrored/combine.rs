@@ -41,8 +41,11 @@ pub(super) async fn session(
     }
     if page.revision < server.revision {
         // Its last entries never came here.
-        page.revision = server.revision;
         page.retained_from = None;
+    }
+    if server.revision > 0 {
+        // The mirror counts what other programs wrote too, and whoever publishes is held to the server's count.
+        page.revision = server.revision;
     }
     // What other programs wrote the mirror knows, if it was there from the beginning.
     let has_all = server.unindexed > 0

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use recount_core::{Body, Entry, EntryId, EventLog, Filter, Query, ReadRange, codec};
 use recount_disk::{DiskLog, DiskOptions, streams};
-use recount_runtime::{IncidentKind, Mirror, MirroredLog};
+use recount_runtime::{IncidentKind, Mirror, MirrorOptions, MirroredLog};
 
 use super::fake::Fake;
 use super::support::{assert_same, caught_up, event, id, mirrored, open, options};
@@ -112,6 +113,32 @@ async fn a_stream_that_was_deleted_and_gone_on_with_is_noticed() {
     let mirror = caught_up(&server, dir.path()).await;
     // To whoever waits for entries, these follow what was there.
     server.delete(0, events(300..310)).await;
+    mirror.caught_up(&server.tail().await).await.unwrap();
+    assert_same(&mirror, &server, 0).await;
+    assert_eq!(common(&mirror), EntryId::MIN);
+    mirror.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_counted_meanwhile_does_not_hide_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Fake::new(1);
+    server.add(0, events(0..200)).await;
+    let often = MirrorOptions {
+        lease: Duration::from_millis(3),
+        // Until a reader asks, only the counts are renewed.
+        look_every: Duration::from_hours(1),
+        ..options(dir.path())
+    };
+    let mirror = Mirror::open(Arc::clone(&server) as _, often).await.unwrap();
+    mirror.caught_up(&server.tail().await).await.unwrap();
+    server.delete(0, events(300..310)).await;
+    let mut progress = mirror.progress();
+    let mirrored = progress.wait_for(|progress| progress[0].last == id(309));
+    mirrored.await.unwrap();
+    let (renewed, mut renewals) = tokio::sync::watch::channel(0);
+    *server.on_register.lock() = Some(Box::new(move |_| renewed.send_modify(|times| *times += 1)));
+    renewals.wait_for(|&times| times > 3).await.unwrap();
     mirror.caught_up(&server.tail().await).await.unwrap();
     assert_same(&mirror, &server, 0).await;
     assert_eq!(common(&mirror), EntryId::MIN);

@@ -80,7 +80,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         // Gives Ctrl-C its turn where no page has to be waited for.
         tokio::task::yield_now().await;
         count += page.len();
-        page.iter().for_each(|recorded| seen.see(recorded));
+        for recorded in &page {
+            seen.see(recorded);
+        }
         lines.widen(&page);
         for recorded in page.iter().filter(|_| !args.count) {
             if args.json && args.raw {

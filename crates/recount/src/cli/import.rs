@@ -169,12 +169,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     }
 
     let measured = summary.measured(read.get(), began.elapsed(), args.dry_run);
-    let (stopped_at, place) = match (&stopped, &failed) {
-        // The reason is told by the error.
-        (Some(invalid), _) => (Some(invalid.to_string()), Some(invalid.place.to_string())),
-        (None, Some(Failure::Interrupted)) => (Some("Ctrl-C".into()), Some("Ctrl-C".into())),
-        (None, _) => (None, None),
-    };
+    let (stopped_at, place) = stopped_at(stopped.as_ref(), failed.as_ref());
     let mut output = Output::new();
     if args.json {
         output.line(measured.json(stopped_at.as_deref()))?;
@@ -192,6 +187,18 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
         return Err(stop(&name, &invalid, "what came before is imported"));
     }
     verdict(summary.conflicts())
+}
+
+/// Where reading ended early and why, and just where: of a mistake the reason is told by the error.
+fn stopped_at(
+    stopped: Option<&Invalid>,
+    failed: Option<&Failure>,
+) -> (Option<String>, Option<String>) {
+    match (stopped, failed) {
+        (Some(invalid), _) => (Some(invalid.to_string()), Some(invalid.place.to_string())),
+        (None, Some(Failure::Interrupted)) => (Some("Ctrl-C".into()), Some("Ctrl-C".into())),
+        (None, _) => (None, None),
+    }
 }
 
 /// Says why no entry id is kept, where that is so.

@@ -101,3 +101,27 @@ async fn pressed_once() {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn everything_under_way_shares_one_moment() {
+        let (pressed, receiver) = watch::channel(None);
+        let mut interrupt = Interrupt(receiver);
+        let work = || async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok(())
+        };
+        assert!(interrupt.or_soon(work()).await.is_ok());
+        assert!(!interrupt.is_pressed());
+        pressed.send(Some(Instant::now())).unwrap();
+        assert!(interrupt.is_pressed());
+        assert!(interrupt.or_soon(work()).await.is_ok());
+        // What was under way took all of the moment.
+        pressed.send(Instant::now().checked_sub(MOMENT)).unwrap();
+        let ended = interrupt.or_soon(work()).await;
+        assert!(matches!(ended, Err(Failure::Interrupted)));
+    }
+}

@@ -3,6 +3,7 @@
 mod answers;
 mod input;
 mod ndjson;
+mod refused;
 
 use std::io::{self, IsTerminal as _};
 
@@ -10,10 +11,10 @@ use recount::{AppendError, Batch, Event, EventType, JsonObject, Limits, Moment, 
 
 use self::answers::{Answers, Tally};
 use self::input::Input;
+use self::refused::{Given, refused};
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
 use super::numbers::{from_0, from_1};
-use super::output::quoted;
 use super::settings::{BatchArgs, Settings, WriteArgs};
 use super::stdin;
 
@@ -128,6 +129,7 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     let whole = args.strict || args.expect_revision.is_some();
     let (json, skip_invalid) = (args.json, args.skip_invalid);
     let limits = settings.config().limits;
+    let own_id = args.id.is_some();
     let single = args.event(&limits)?;
     if single.is_some() && stdin::holds_data() {
         return Err(Failure::usage(
@@ -144,13 +146,17 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
         tally: Tally::default(),
     };
     let result = if let Some(event) = single {
+        let given = Given {
+            id: event.id.clone(),
+            own_id,
+            line: None,
+        };
         let events = vec![event];
-        publisher
-            .append(Batch {
-                events,
-                ..conditions
-            })
-            .await
+        let batch = Batch {
+            events,
+            ..conditions
+        };
+        publisher.append(batch, vec![given]).await
     } else {
         invite(settings);
         let mut input = Input::new(limits, skip_invalid, whole, interrupt);
@@ -238,7 +244,7 @@ impl Publisher<'_> {
         let events_max = self.settings.config().batch_size;
         let bytes_max = self.settings.batch_bytes();
         loop {
-            let mut events = Vec::new();
+            let (mut events, mut given) = (Vec::new(), Vec::new());
             let mut bytes = 0;
             // The first event is waited for; what has arrived by then goes along.
             let stopped = loop {
@@ -246,9 +252,10 @@ impl Publisher<'_> {
                     break None;
                 }
                 match input.next(!events.is_empty()).await {
-                    Ok(Some(event)) => {
-                        bytes += event.wire_bytes();
-                        events.push(event);
+                    Ok(Some(read)) => {
+                        bytes += read.event.wire_bytes();
+                        given.push(Given::from(&read));
+                        events.push(read.event);
                     }
                     Ok(None) => break None,
                     Err(failure) => break Some(failure),
@@ -256,7 +263,7 @@ impl Publisher<'_> {
             };
             let end = events.is_empty();
             if !end {
-                self.append(Batch::new(events)).await?;
+                self.append(Batch::new(events), given).await?;
             }
             match stopped {
                 Some(failure) => return Err(failure),
@@ -269,15 +276,16 @@ impl Publisher<'_> {
     /// Appends all of the input at once.
     async fn append_whole(&mut self, input: &mut Input, conditions: Batch) -> Result {
         let events_max = self.settings.config().limits.batch_events_max;
-        let mut events = Vec::new();
-        while let Some(event) = input.next(false).await? {
+        let (mut events, mut given) = (Vec::new(), Vec::new());
+        while let Some(read) = input.next(false).await? {
             if events.len() == events_max {
                 return Err(Failure::usage(format!(
                     "the input has more than {events_max} events, which is what one batch can hold: nothing was appended"
                 ))
                 .hint("leave out --strict and --expect-revision, or publish in parts"));
             }
-            events.push(event);
+            given.push(Given::from(&read));
+            events.push(read.event);
         }
         if events.is_empty() && conditions.expected_revision.is_some() {
             return Err(Failure::usage(
@@ -285,44 +293,29 @@ impl Publisher<'_> {
             )
             .hint("pipe in the events of one session, or describe one with --type and --session"));
         }
-        self.append(Batch {
+        let batch = Batch {
             events,
             ..conditions
-        })
-        .await
+        };
+        self.append(batch, given).await
     }
 
-    async fn append(&mut self, batch: Batch) -> Result {
-        let ids: Vec<_> = batch.events.iter().map(|event| event.id.clone()).collect();
-        let appending = async {
-            let receipt = self.log.append(batch).await;
-            receipt.map_err(|error| refused(error, self.settings))
-        };
+    /// Appends the events that were `given`.
+    async fn append(&mut self, batch: Batch, given: Vec<Given>) -> Result {
+        let appending = async { Ok(self.log.append(batch).await) };
         let receipt = self.interrupt.or_soon(appending).await?;
+        if let Err(AppendError::Unconfirmed { .. }) = receipt {
+            self.tally.unconfirmed += given.len() as u64;
+        }
+        let receipt = receipt.map_err(|error| refused(error, &given, self.settings))?;
         self.tally.add(&receipt);
-        for (id, outcome) in ids.iter().zip(&receipt.outcomes) {
+        for (given, outcome) in given.iter().zip(&receipt.outcomes) {
             self.answers
-                .line(id.as_str(), outcome)
+                .line(given.id.as_str(), outcome)
                 .map_err(|failure| unanswered(failure, self.settings))?;
         }
         let flushed = self.answers.flush();
         flushed.map_err(|failure| unanswered(failure, self.settings))
-    }
-}
-
-/// A batch that was refused, with the command that shows why.
-fn refused(error: AppendError, settings: &Settings) -> Failure {
-    let hint = match &error {
-        AppendError::RevisionMismatch { session_id, .. } => {
-            let command = settings.command(format_args!("events --session {}", quoted(session_id)));
-            Some(format!("{command} shows what is there"))
-        }
-        _ => None,
-    };
-    let failure = Failure::from(error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }
 

@@ -93,10 +93,11 @@ fn all_trimmed(page: &SessionPage) -> Option<String> {
 fn unindexed(page: &SessionPage) -> Option<String> {
     (page.unindexed > 0).then(|| {
         format!(
-            "{} of the stream written by other programs and not looked through: some may be of the session",
+            "other programs wrote {} of the stream, which the session's count leaves out: the session may have \
+             more of them than are shown",
             match page.unindexed {
-                1 => "1 entry was".to_owned(),
-                more => format!("{} were", count(more, "entry").replace("entrys", "entries")),
+                1 => "1 entry".to_owned(),
+                more => count(more, "entry").replace("entrys", "entries"),
             }
         )
     })
@@ -142,11 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_looked_through_is_told() {
+    fn what_others_wrote_is_told() {
         assert_eq!(unindexed(&page(7, 0)), None);
         let one = unindexed(&page(7, 1)).unwrap();
-        assert!(one.starts_with("1 entry was"), "{one}");
+        assert!(one.contains("wrote 1 entry of"), "{one}");
         let more = unindexed(&page(7, 1_000)).unwrap();
-        assert!(more.starts_with("1,000 entries were"), "{more}");
+        assert!(more.contains("wrote 1,000 entries of"), "{more}");
     }
 }

@@ -215,6 +215,26 @@ fn a_relative_path_in_a_file_begins_at_the_files_folder() {
 }
 
 #[test]
+fn certificates_in_a_file_begin_at_its_folder_and_are_shown() {
+    let url = "rediss://ada:hunter2@h?ca=ca.pem&cert=/c.pem&key=k.pem";
+    let sandbox = Sandbox::new().with_file("sub/c.toml", &format!("url = \"{url}\"\n"));
+    let shown = |args: &[&str]| {
+        let run = sandbox.run(&[&["config"], args].concat());
+        let line = run.stdout.lines().find(|line| line.starts_with("url "));
+        let url = line.unwrap().split_whitespace().nth(1).unwrap();
+        url.to_owned()
+    };
+    assert_eq!(
+        shown(&["--config", "sub/c.toml"]),
+        "rediss://***@h:6379/0?ca=sub/ca.pem&cert=/c.pem&key=sub/k.pem"
+    );
+    assert_eq!(
+        shown(&["--url", url]),
+        "rediss://***@h:6379/0?ca=ca.pem&cert=/c.pem&key=k.pem"
+    );
+}
+
+#[test]
 fn what_is_set_is_obeyed() {
     let file = "block_timeout = \"1ms\"\nbatch_size = 2\n[retention]\nmax_length = 3\nmax_length_exact = true\n\
                 [limits]\nevent_bytes = \"1KiB\"\nbatch_events = 2\n";

@@ -20,6 +20,8 @@ mod redis_errors;
 mod redis_import;
 #[cfg(unix)]
 mod redis_mirrors;
+#[cfg(unix)]
+mod redis_outage;
 mod replay;
 mod session;
 mod support;

@@ -142,7 +142,11 @@ fn partitions_hold_the_same_sessions_in_the_same_order() {
         .run_with(&["publish", "--partitions", "2"], SESSION)
         .assert_refused(
             2,
-            &["has 3 partition(s) with data, not 2", "recount export"],
+            &[
+                "has 3 partitions with data, not 2",
+                "a new stream of 2 partitions",
+                "recount export --stream memory:events | recount import - --stream NEW --partitions 2`",
+            ],
         );
     // Left out, it is what there is.
     let again = sandbox.run_with(&["publish"], SESSION);

@@ -80,8 +80,18 @@ fn a_password_comes_from_the_url_the_variable_or_the_file_and_is_never_shown() {
     assert_eq!(words, ["redis.password", "set", "REDIS_PASSWORD"]);
 
     let flag = Sandbox::new().run(&["state", "x", "--url", &with_password]);
-    flag.assert_refused(1, &["hint: recount events"]);
+    flag.assert_refused(1, &["hint: recount events", " --url ..."]);
     assert!(!flag.stderr.contains("hunter2"), "{}", flag.stderr);
+    let demo = ["demo", "--speed", "1000", "--url"];
+    for (sandbox, url, shown) in [
+        (&Sandbox::new(), &with_password, "... # the same URL"),
+        // The password is there for the commands too.
+        (&sandboxes[1], &without, &format!("{without}/0")),
+    ] {
+        let told = sandbox.run(&[&demo[..], &[url]].concat()).stdout;
+        let export = format!("export RECOUNT_URL={shown}");
+        assert!(told.contains(&export), "{told}");
+    }
 
     let wrong = Sandbox::on(&without).with("REDIS_PASSWORD", "wr0ng");
     for run in [
@@ -91,6 +101,22 @@ fn a_password_comes_from_the_url_the_variable_or_the_file_and_is_never_shown() {
         run.assert_refused(1, &["password"]);
         assert!(!run.stderr.contains("wr0ng"), "{}", run.stderr);
     }
+}
+
+#[test]
+fn info_tells_what_a_user_may_see() {
+    let server = server();
+    let sandbox = Sandbox::on(&server.url()).with_session();
+    assert!(sandbox.run(&["info"]).stdout.contains("streams there"));
+    let rights = ["ACL", "SETUSER", "ada", "on", ">pw", "~*", "+@all", "-scan"];
+    server.command(&rights).assert_fine();
+    let sandbox = Sandbox::on(&format!("redis://ada:pw@127.0.0.1:{}", server.port()));
+    let run = sandbox.run(&["info"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(!run.stdout.contains("streams there"), "{}", run.stdout);
+    // What is not seen is not said to be missing.
+    let other = sandbox.run(&["events", "--stream", "other"]);
+    other.assert_refused(1, &["no stream other", "hint: --stream NAME"]);
 }
 
 #[test]

@@ -170,12 +170,17 @@ fn conditions_refuse_the_whole_input() {
             "hint: recount events --session s2 --url disk:recount-data shows",
         ],
     );
+    // The lines of the input are told, with the blank ones that no batch has.
     let mixed = format!(
-        "{more}\n{}",
+        "{more}\n\n{}",
         r#"{"id":"e1","type":"other","session_id":"s2"}"#
     );
     let conflict = sandbox.run_with(&["publish", "--strict"], &mixed);
-    conflict.assert_refused(1, &["(id e1) conflicts with the one at", "refused whole"]);
+    let line = "line 3: the event e1 conflicts with the one at";
+    conflict.assert_refused(1, &[line, "hint: nothing of the input was appended"]);
+    let twice = format!("\n{more}\n\n{}", more.replace(r#""t""#, r#""u""#));
+    let conflict = sandbox.run_with(&["publish", "--strict"], &twice);
+    conflict.assert_refused(1, &["line 4: the event n1 conflicts with line 2"]);
     let bad = sandbox.run_with(&["publish", "--strict"], &format!("{more}\nnope\n"));
     bad.assert_refused(
         2,

@@ -101,9 +101,9 @@ impl Incidents {
     }
 
     /// Records an incident; it is on stable storage afterwards.
-    pub(crate) fn record(&mut self, incident: Incident) -> Result<(), MirrorError> {
+    pub(crate) fn record(&mut self, incident: &Incident) -> Result<(), MirrorError> {
         tracing::warn!(%incident, "the mirror differs from its stream");
-        self.write(Line::of(&incident))
+        self.write(Line::of(incident))
     }
 
     fn write(&mut self, line: Line) -> Result<(), MirrorError> {

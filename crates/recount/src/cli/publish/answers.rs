@@ -56,6 +56,8 @@ pub(super) struct Tally {
     appended: u64,
     duplicates: u64,
     conflicts: u64,
+    /// Events that are there, but not as safe as was asked for.
+    pub(super) unconfirmed: u64,
     /// Lines of the input that hold no event.
     pub(super) skipped: u64,
 }
@@ -68,7 +70,14 @@ impl Tally {
     }
 
     pub(super) fn sentence(&self) -> String {
-        let mut parts = vec![format!("{} appended", count(self.appended, "event"))];
+        let mut parts = Vec::new();
+        if self.appended > 0 || self.unconfirmed == 0 {
+            parts.push(format!("{} appended", count(self.appended, "event")));
+        }
+        if self.unconfirmed > 0 {
+            let events = count(self.unconfirmed, "event");
+            parts.push(format!("{events} appended or there before, not confirmed"));
+        }
         for (number, noun) in [(self.duplicates, "duplicate"), (self.conflicts, "conflict")] {
             if number > 0 {
                 parts.push(count(number, noun));

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 
-use recount::{Event, Limits};
+use recount::Limits;
 use tokio::sync::mpsc;
 
-use super::ndjson::{self, BadLine, Parsed};
+use super::ndjson::{self, BadLine, Parsed, Read};
 use crate::cli::error::{Failure, Result};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::settings::warn;
@@ -40,10 +40,10 @@ impl Input {
     }
 
     /// The next event; none at the end, or, `if_arrived`, where it has not arrived yet.
-    pub(super) async fn next(&mut self, if_arrived: bool) -> Result<Option<Event>> {
+    pub(super) async fn next(&mut self, if_arrived: bool) -> Result<Option<Read>> {
         loop {
             match self.arrived.pop_front() {
-                Some(Ok(event)) => return Ok(Some(event)),
+                Some(Ok(read)) => return Ok(Some(read)),
                 Some(Err(bad)) => self.refuse(&bad)?,
                 None => {
                     let piece = if if_arrived {

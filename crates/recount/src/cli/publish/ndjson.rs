@@ -1,6 +1,6 @@
 //! Events from a stream of JSON lines, as they arrive.
 
-use std::io::{self, Read};
+use std::io;
 use std::thread;
 
 use recount::json::{InvalidLine, Line, LineBody};
@@ -10,7 +10,17 @@ use tokio::sync::mpsc;
 use crate::cli::input::{BYTE_ORDER_MARK, foreign};
 
 /// A line's event, or why it holds none.
-pub(super) type Parsed = Result<Event, BadLine>;
+pub(super) type Parsed = Result<Read, BadLine>;
+
+/// An event that was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) event: Event,
+    /// Whether the line gives its id; otherwise it was made here.
+    pub(super) own_id: bool,
+    /// The line's number, from 1.
+    pub(super) line: u64,
+}
 
 /// A line that is no event.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +52,7 @@ fn line_bytes_max(limits: &Limits) -> usize {
 /// Reads `input` on a thread of its own, and hands over what arrived together. At most a few
 /// pieces are read ahead.
 pub(super) fn read(
-    mut input: impl Read + Send + 'static,
+    mut input: impl io::Read + Send + 'static,
     limits: Limits,
 ) -> mpsc::Receiver<io::Result<Vec<Parsed>>> {
     const READ_BYTES: usize = 256 << 10;
@@ -146,23 +156,30 @@ impl Splitter {
         if line.trim_ascii().is_empty() {
             return None;
         }
-        Some(parse(line, &self.limits).map_err(bad))
+        let read = |(event, own_id)| Read {
+            event,
+            own_id,
+            line: self.lines,
+        };
+        Some(parse(line, &self.limits).map(read).map_err(bad))
     }
 }
 
-/// The event of a line, or the column and the reason.
-fn parse(line: &[u8], limits: &Limits) -> Result<Event, (usize, String)> {
+/// The event of a line and whether the line gives its id, or the column and the reason.
+fn parse(line: &[u8], limits: &Limits) -> Result<(Event, bool), (usize, String)> {
     let invalid = |error: InvalidLine| (error.column(), error.to_string());
-    let event = match Line::parse(line).map_err(invalid)?.body {
-        LineBody::Event(event) => event.into_event(),
+    let line = match Line::parse(line).map_err(invalid)?.body {
+        LineBody::Event(line) => line,
         LineBody::Fields(_) => {
             let message = "holds the fields of an entry that is no event: recount import takes it";
             return Err((0, message.to_owned()));
         }
     };
+    let own_id = line.gives_id();
+    let event = line.into_event();
     let event = event.map_err(|error| (0, error.to_string()))?;
     match event.validate(limits) {
-        Ok(()) => Ok(event),
+        Ok(()) => Ok((event, own_id)),
         Err(error) => Err((0, error.to_string())),
     }
 }
@@ -179,7 +196,7 @@ mod tests {
 
     fn ids(parsed: &[Parsed]) -> Vec<String> {
         let told = parsed.iter().map(|line| match line {
-            Ok(event) => event.id.to_string(),
+            Ok(read) => read.event.id.to_string(),
             Err(bad) => bad.to_string(),
         });
         told.collect()

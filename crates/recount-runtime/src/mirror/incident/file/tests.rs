@@ -44,7 +44,7 @@ fn what_is_recorded_is_there_again() {
     let mut first = Incidents::load(path.clone()).unwrap();
     let mut second = Incidents::load(path.clone()).unwrap();
     for incident in incidents() {
-        first.record(incident).unwrap();
+        first.record(&incident).unwrap();
     }
     assert_eq!(first.all(), incidents());
     assert!(!first.refresh().unwrap());
@@ -58,12 +58,12 @@ fn a_line_that_was_cut_short_hides_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("incidents");
     let mut log = Incidents::load(path.clone()).unwrap();
-    log.record(incidents()[0].clone()).unwrap();
+    log.record(&incidents()[0]).unwrap();
     let mut text = fs::read(&path).unwrap();
     text.extend_from_slice(&text.clone()[..20]);
     fs::write(&path, text).unwrap();
     let mut log = Incidents::load(path.clone()).unwrap();
-    log.record(incidents()[1].clone()).unwrap();
+    log.record(&incidents()[1]).unwrap();
     assert_eq!(Incidents::load(path).unwrap().all(), &incidents()[..2]);
 }
 
@@ -97,7 +97,7 @@ fn loaded(incidents: &[Incident]) -> (tempfile::TempDir, Incidents) {
     let dir = tempfile::tempdir().unwrap();
     let mut log = Incidents::load(dir.path().join("incidents")).unwrap();
     for incident in incidents {
-        log.record(incident.clone()).unwrap();
+        log.record(incident).unwrap();
     }
     (dir, log)
 }
@@ -108,7 +108,7 @@ fn what_was_settled_stays_so_and_what_comes_later_is_not() {
     let at = Timestamp::saturating_from_millis(1_700_000_000_000);
     assert_eq!(log.settle(at).unwrap(), 3);
     assert_eq!(log.settle(at).unwrap(), 0);
-    log.record(divergence(EntryId::new(1, 0), "again", "s:diverged-2"))
+    log.record(&divergence(EntryId::new(1, 0), "again", "s:diverged-2"))
         .unwrap();
     let again = Incidents::load(dir.path().join("incidents")).unwrap();
     for log in [log, again] {
