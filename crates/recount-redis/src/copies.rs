@@ -209,7 +209,7 @@ fn command(shared: &Shared, keys: &Keys, copies: &[Copy]) -> Cmd {
             .text(copy.entry.id.to_string())
             .text(copy.event_id.as_ref().map_or("", EventId::as_str))
             .text(&copy.mark)
-            .number(session as u64)
+            .number(session)
             .text(revision.unwrap_or_default());
         for (name, value) in &copy.entry.fields {
             entries.text(name).text(value);

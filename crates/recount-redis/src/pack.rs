@@ -3,7 +3,7 @@
 //! A server takes apart one large argument in a fraction of the time that thousands of small ones cost
 //! it, and Lua's `cmsgpack` has the lists ready.
 
-use rmp::encode::{write_array_len, write_str_len};
+use rmp::encode::{write_array_len, write_str_len, write_uint};
 
 /// Lists of texts and lists, written one after the other.
 #[derive(Default)]
@@ -29,9 +29,10 @@ impl Packed {
         self
     }
 
-    /// Adds a number as text.
-    pub(crate) fn number(&mut self, number: u64) -> &mut Self {
-        self.text(number.to_string())
+    /// Adds a number.
+    pub(crate) fn number(&mut self, number: usize) -> &mut Self {
+        let _ = write_uint(&mut self.0, number as u64);
+        self
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -355,12 +355,12 @@ fn read_index(replies: Vec<Value>) -> Result<Index, Unexpected> {
     })
 }
 
-/// `<revision> <count> <id> ...`.
+/// `<revision> <id> ...`.
 fn read_state(state: &str) -> Result<(u64, Vec<EntryId>), Unexpected> {
     const SHAPE: Unexpected = Unexpected("the state of a session");
     let mut words = state.split(' ');
     let revision = words.next().and_then(|word| word.parse().ok());
-    let ids = words.skip(1).map(|id| id.parse().map_err(|_| SHAPE));
+    let ids = words.map(|id| id.parse().map_err(|_| SHAPE));
     Ok((revision.ok_or(SHAPE)?, ids.collect::<Result<_, _>>()?))
 }
 
@@ -371,10 +371,9 @@ mod tests {
     #[test]
     fn a_state_is_a_revision_and_ids() {
         let id = |seq| EntryId::new(5, seq);
-        assert_eq!(read_state("0 0"), Ok((0, Vec::new())));
-        assert_eq!(read_state("16 0"), Ok((16, Vec::new())));
-        assert_eq!(read_state("18 2 5-1 5-2"), Ok((18, vec![id(1), id(2)])));
+        assert_eq!(read_state("16"), Ok((16, Vec::new())));
+        assert_eq!(read_state("18 5-1 5-2"), Ok((18, vec![id(1), id(2)])));
         assert!(read_state("").is_err());
-        assert!(read_state("3 1 five").is_err());
+        assert!(read_state("3 five").is_err());
     }
 }

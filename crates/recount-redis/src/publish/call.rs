@@ -169,28 +169,24 @@ impl<'a> Batch<'a> {
         for session in &self.sessions {
             sessions.text(session);
         }
-        let mut ids = Packed::with_capacity(self.unique.len() * 40);
+        let (mut ids, mut marks) = (Packed::default(), Packed::default());
         ids.list(self.unique.len());
+        marks.list(self.unique.len());
         let mut events = Packed::with_capacity(self.bytes);
-        events.list(self.unique.len());
-        for (&index, &session) in self.unique.iter().zip(&self.session_of) {
-            let Prepared {
-                event,
-                fields,
-                mark,
-            } = &self.events[index];
-            ids.text(event.id.as_str());
-            events
-                .list(2 + fields.len() * 2)
-                .text(mark)
-                .number(session as u64 + 1);
-            for (name, value) in fields {
+        let unique = || self.unique.iter().map(|&index| &self.events[index]);
+        events.list(unique().map(|event| 2 + event.fields.len() * 2).sum());
+        for (prepared, session) in unique().zip(&self.session_of) {
+            ids.text(prepared.event.id.as_str());
+            marks.text(&prepared.mark);
+            events.number(session + 1).number(prepared.fields.len() * 2);
+            for (name, value) in &prepared.fields {
                 events.text(name).text(value);
             }
         }
         command
             .arg(sessions.bytes())
             .arg(ids.bytes())
+            .arg(marks.bytes())
             .arg(events.bytes());
         command
     }

@@ -4,14 +4,16 @@
 -- ARGV  1 clock or '', 2 window, 3 ids a slot, 4 mode: 'write', 'hold' or 'look', 5 expected revision or '',
 --       6 '1' where conflicts are known that are not in this call, 7 '1' to write in any case,
 --       8 what is known of the mismatches: 'index kind first-id ...'
---       9 the sessions, 10 the ids of the events, 11 the events: each a list of its mark, the number of its session, and
---       its fields; all three packed
+--       9 the sessions, 10 the ids of the events, 11 their marks, 12 for each event in turn the number of its session, how
+--       many arguments its fields are, and its fields; all of them packed lists
 local stream, meta, hash = KEYS[1], KEYS[2], KEYS[6]
 local ids_keys = { [0] = KEYS[3], KEYS[4], KEYS[5] }
 local window = tonumber(ARGV[2])
 local sessions = cmsgpack.unpack(ARGV[9])
 local event_ids = cmsgpack.unpack(ARGV[10])
-local events = cmsgpack.unpack(ARGV[11])
+local marks = cmsgpack.unpack(ARGV[11])
+-- One flat list: tables of their own would grow step by step, for every event.
+local events = cmsgpack.unpack(ARGV[12])
 
 local clock = clock_ms(ARGV[1])
 local kept = redis.call('HMGET', meta, 'slot', 'since0', 'since1', 'since2', 'last', 'published', 'removed')
@@ -34,8 +36,8 @@ local state = window_state(kept)
 -- Which ids are known.
 local known = nil
 for _, slot in ipairs(slots_to_ask(state, now, window)) do
-  for from = 1, #events, UNPACK do
-    local to = math.min(from + UNPACK - 1, #events)
+  for from = 1, #event_ids, UNPACK do
+    local to = math.min(from + UNPACK - 1, #event_ids)
     local found = redis.call('HMGET', ids_keys[slot], unpack(event_ids, from, to))
     for at = 1, to - from + 1 do
       if found[at] then
@@ -54,11 +56,11 @@ local told = {}
 for index, kind, first in string.gmatch(ARGV[8], '(%d+) (%a) (%S+)') do
   told[tonumber(index)] = { kind, first }
 end
-local fresh, exceptions, open, conflicts = #events, {}, false, ARGV[6] == '1'
+local fresh, exceptions, open, conflicts = #event_ids, {}, false, ARGV[6] == '1'
 for index, entry in pairs(known or {}) do
   fresh = fresh - 1
   local first, content, time = string.match(entry, '^(%S+) (%S+) (%S*)$')
-  local our_content, our_time = string.match(events[index][1], '^(%S+) (%S*)$')
+  local our_content, our_time = string.match(marks[index], '^(%S+) (%S*)$')
   local kind = 'm'
   if content == our_content and (time == '' or our_time == '' or time == our_time) then
     kind = 'd'
@@ -109,16 +111,18 @@ local ms, seq = next_id()
 if not ms then return { 'exhausted', last } end
 local first_id, turned, ids, id = nil, nil, nil, nil
 local remembered = {}
-for index, event in ipairs(events) do
+local at = 1
+for index, event_id in ipairs(event_ids) do
+  local from, to = at + 2, at + 1 + events[at + 1]
   if not (known and known[index]) then
     id = ms .. '-' .. seq
-    local session = states[tonumber(event[2])]
+    local session = states[events[at]]
     session.revision = session.revision + 1
     if first_id then
-      redis.call('XADD', stream, id, '_revision', session.revision, unpack(event, 3))
+      redis.call('XADD', stream, id, '_revision', session.revision, unpack(events, from, to))
     else
       -- Nothing is written before the first one is in: its id may be taken by somebody who publishes otherwise.
-      local added = redis.pcall('XADD', stream, id, '_revision', session.revision, unpack(event, 3))
+      local added = redis.pcall('XADD', stream, id, '_revision', session.revision, unpack(events, from, to))
       if added.err then
         local failed
         last, failed = last_of(stream)
@@ -127,21 +131,22 @@ for index, event in ipairs(events) do
         ms, seq = next_id()
         if not ms then return { 'exhausted', last } end
         id = ms .. '-' .. seq
-        redis.call('XADD', stream, id, '_revision', session.revision, unpack(event, 3))
+        redis.call('XADD', stream, id, '_revision', session.revision, unpack(events, from, to))
       end
       first_id = id
       turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
       ids = ids_keys[state.slot]
     end
     note(session, id)
-    remembered[#remembered + 1] = event_ids[index]
-    remembered[#remembered + 1] = id .. ' ' .. event[1]
+    remembered[#remembered + 1] = event_id
+    remembered[#remembered + 1] = id .. ' ' .. marks[index]
     if #remembered >= UNPACK then
       redis.call('HSET', ids, unpack(remembered))
       remembered = {}
     end
     if seq == U64_MAX then ms, seq = up(ms), '0' else seq = up(seq) end
   end
+  at = to + 1
 end
 if #remembered > 0 then redis.call('HSET', ids, unpack(remembered)) end
 write_states(hash, sessions, states)

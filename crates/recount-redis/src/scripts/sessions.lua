@@ -1,6 +1,6 @@
--- What is kept of each session: in one hash its revision and the ids of its newest entries, `<revision> <count> <id> ...`;
--- older ids in a list of its own, where they are moved a dozen or more at a time.
-local NEWEST = 16
+-- What is kept of each session: in one hash its revision and the ids of its newest entries, `<revision> <id> ...`; older
+-- ids in a list of its own, where they are moved a dozen or more at a time.
+local NEWEST_BYTES = 300
 
 -- The state of each session, and its revision as text.
 local function states_of(hash, sessions)
@@ -9,10 +9,13 @@ local function states_of(hash, sessions)
     local to = math.min(from + UNPACK - 1, #sessions)
     local found = redis.call('HMGET', hash, unpack(sessions, from, to))
     for at = 1, to - from + 1 do
-      local revision, count, ids = '0', '0', ''
-      if found[at] then revision, count, ids = string.match(found[at], '^(%d+) (%d+)(.*)$') end
+      local revision, ids = found[at] or '0', ''
+      local space = string.find(revision, ' ', 1, true)
+      if space then
+        revision, ids = string.sub(revision, 1, space - 1), string.sub(revision, space)
+      end
       revisions[from + at - 1] = revision
-      states[from + at - 1] = { revision = tonumber(revision), count = tonumber(count), ids = ids }
+      states[from + at - 1] = { revision = tonumber(revision), ids = ids }
     end
   end
   return states, revisions
@@ -20,7 +23,6 @@ end
 
 -- Takes note of an entry of a session.
 local function note(state, id)
-  state.count = state.count + 1
   state.ids = state.ids .. ' ' .. id
   state.changed = true
 end
@@ -30,7 +32,7 @@ local function write_states(hash, sessions, states)
   local values = {}
   for session, state in ipairs(states) do
     if state.changed then
-      if state.count >= NEWEST then
+      if #state.ids >= NEWEST_BYTES then
         local ids = {}
         for id in string.gmatch(state.ids, '%S+') do
           ids[#ids + 1] = id
@@ -40,10 +42,10 @@ local function write_states(hash, sessions, states)
           end
         end
         if #ids > 0 then redis.call('RPUSH', KEYS[6 + session], unpack(ids)) end
-        state.count, state.ids = 0, ''
+        state.ids = ''
       end
       values[#values + 1] = sessions[session]
-      values[#values + 1] = string.format('%.0f', state.revision) .. ' ' .. state.count .. state.ids
+      values[#values + 1] = string.format('%.0f', state.revision) .. state.ids
       if #values >= UNPACK then
         redis.call('HSET', hash, unpack(values))
         values = {}

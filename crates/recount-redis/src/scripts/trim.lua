@@ -43,13 +43,11 @@ for session = 1, sessions do
   redis.call('LTRIM', key, removed, -1)
   local state = removed > older and redis.call('HGET', hash, name)
   if state then
-    local revision, count, ids = string.match(state, '^(%d+) (%d+)(.*)$')
-    count = tonumber(count)
-    for _ = 1, math.min(removed - older, count) do
-      ids = string.match(ids, '^ %S+(.*)$')
-      count = count - 1
+    local revision, ids = string.match(state, '^(%d+)(.*)$')
+    for _ = 1, removed - older do
+      ids = string.match(ids, '^ %S+(.*)$') or ''
     end
-    redis.call('HSET', hash, name, revision .. ' ' .. count .. ids)
+    redis.call('HSET', hash, name, revision .. ids)
   end
 end
 redis.call('HINCRBY', meta, 'removed', ARGV[1])
