@@ -56,13 +56,7 @@ pub(crate) async fn follow(
 ) -> Result<Option<Vec<Arc<DiskLog>>>, MirrorError> {
     let mut logs = Vec::new();
     for name in names {
-        let open = || DiskLog::open_read_only(place.data(), name, options.clone());
-        let opened = match open().await {
-            // It may have been renamed meanwhile.
-            Err(error) if !matches!(error, OpenError::NoStream { .. }) => open().await,
-            opened => opened,
-        };
-        match opened {
+        match DiskLog::open_read_only(place.data(), name, options.clone()).await {
             Ok(log) => logs.push(Arc::new(log)),
             Err(OpenError::NoStream { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),

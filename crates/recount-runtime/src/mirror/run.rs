@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::MirrorError;
+use super::REPLACED_WITHIN;
 use super::backoff::Backoff;
 use super::keep::Keeper;
 use super::local;
@@ -23,17 +24,21 @@ const CREATION_LOOK: Duration = Duration::from_millis(20);
 
 /// Opens the mirror's logs; with the lock, if this process maintains it.
 pub(crate) async fn begin(shared: &Shared) -> Result<Option<Turn>, MirrorError> {
-    let deadline = Instant::now() + CREATION_MAX;
+    let began = Instant::now();
     loop {
         if let Some(turn) = shared.place.try_turn()? {
             let logs = local::open(&shared.place, &shared.names, &shared.disk).await?;
             take_up(shared, logs, Role::Maintainer).await?;
             return Ok(Some(turn));
         }
-        if follow(shared).await? {
-            return Ok(None);
+        match follow(shared).await {
+            Ok(true) => return Ok(None),
+            Ok(false) => {}
+            // A partition may have been put in another's place while it was opened.
+            Err(_) if began.elapsed() < REPLACED_WITHIN => {}
+            Err(error) => return Err(error),
         }
-        if Instant::now() >= deadline {
+        if began.elapsed() >= CREATION_MAX {
             return Err(MirrorError::Unfinished {
                 path: shared.place.dir().display().to_string(),
             });
