@@ -219,7 +219,7 @@ impl Drop for Mirror {
 }
 
 /// How long a log takes to be replaced at most, once the other is away.
-const REPLACED_WITHIN: Duration = Duration::from_secs(1);
+const REPLACED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is known of a mirror without opening it.
 pub(crate) struct RecordedMirror {

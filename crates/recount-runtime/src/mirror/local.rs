@@ -22,6 +22,8 @@ pub(crate) fn options(disk: &DiskOptions) -> DiskOptions {
         // Nobody asks a mirror whether it knows an event's id.
         idempotency_window: Duration::ZERO,
         retention: Retention::default(),
+        // Who has the mirror's lock is the one who writes; another's logs are being closed.
+        lock_wait: disk.lock_wait.max(Duration::from_secs(5)),
         ..disk.clone()
     };
     // What the server took is kept.
@@ -88,6 +90,19 @@ fn free(place: &Place, name: &str, kind: &str) -> Result<String, OpenError> {
     let names = (1_u32..).map(|n| format!("{name}:{kind}-{n}"));
     let mut free = names.filter(|name| !taken.contains(name));
     Ok(free.next().unwrap_or_default())
+}
+
+/// What was set aside of all partitions; it grows with each.
+pub(crate) fn set_aside(place: &Place, names: &[String]) -> Vec<String> {
+    let aside = |stream: &String| {
+        names
+            .iter()
+            .filter_map(|name| stream.strip_prefix(name.as_str()))
+            .any(|rest| rest.starts_with(":diverged-"))
+    };
+    let mut streams = streams(&place.data()).unwrap_or_default();
+    streams.retain(aside);
+    streams
 }
 
 /// Puts a partition that was rebuilt in its place, where a crash came between.

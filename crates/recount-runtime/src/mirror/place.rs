@@ -71,7 +71,13 @@ impl Place {
 
     /// Creates the directory.
     pub(crate) fn create(&self) -> Result<(), MirrorError> {
-        fs::create_dir_all(&self.dir).map_err(|error| failed("creating", &self.dir, &error))
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        // Who may not read the server must not read its copy.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let created = builder.create(&self.dir);
+        created.map_err(|error| failed("creating", &self.dir, &error))
     }
 
     /// The lock, unless another process holds it.

@@ -49,7 +49,8 @@ pub(crate) async fn begin(shared: &Shared) -> Result<Option<Turn>, MirrorError> 
 
 /// Opens the logs to read them; false if they are not all there.
 async fn follow(shared: &Shared) -> Result<bool, MirrorError> {
-    // Before the logs: what is recorded afterwards is seen later.
+    // Before the logs: what is set aside afterwards is seen later.
+    shared.remember_aside();
     shared.refresh_incidents();
     match local::follow(&shared.place, &shared.names, &shared.disk).await? {
         Some(logs) => {
@@ -152,11 +153,10 @@ async fn all(tasks: &mut JoinSet<Result<(), ReadError>>) -> Result<(), ReadError
 
 /// Looks whether the maintainer is gone, or replaced a partition; returns when it is to be opened anew.
 async fn watch(shared: &Shared) -> Result<(), ReadError> {
-    let pending = shared.swap_pending();
     loop {
         sleep(shared.look_every).await;
-        // Anything recorded may mean that a log was set aside; or one that was to be now is.
-        if shared.refresh_incidents() || (pending && !shared.swap_pending()) {
+        shared.refresh_incidents();
+        if shared.is_aside() {
             return Ok(());
         }
         shared.follow_progress().await;

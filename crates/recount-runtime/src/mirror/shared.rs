@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use recount_core::{EntryId, Origin, Partition, ReadError, Standing, Timestamp};
-use recount_disk::{DiskLog, DiskOptions, streams};
+use recount_disk::{DiskLog, DiskOptions};
 use tokio::sync::{Notify, watch};
 
 use super::MirrorError;
 use super::counts::{Count, Counts, Missing};
 use super::incident::{Incident, IncidentKind, Incidents};
+use super::local;
 use super::place::Place;
 use super::progress::{Progress, Role, Status, still_to_come};
 
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) progress: watch::Sender<Vec<Progress>>,
     incidents: Mutex<Incidents>,
     counts: Mutex<Counts>,
+    /// What was set aside when the logs were opened to be followed.
+    aside: Mutex<Vec<String>>,
     /// Told when a reader found that a partition has to be compared again.
     pub(crate) doubted: Notify,
 }
@@ -46,6 +49,7 @@ impl Shared {
         Ok(Self {
             incidents: Mutex::new(Incidents::load(place.incidents())?),
             counts: Mutex::new(Counts::load(place.counts(), names.len())),
+            aside: Mutex::default(),
             doubted: Notify::new(),
             logs: RwLock::default(),
             status: watch::Sender::new(Status {
@@ -250,22 +254,20 @@ impl Shared {
         incidents.all().to_vec()
     }
 
-    /// Reads what the maintainer recorded; whether there was anything.
-    pub(crate) fn refresh_incidents(&self) -> bool {
-        self.incidents.lock().refresh().unwrap_or(false)
+    /// Reads what the maintainer recorded.
+    pub(crate) fn refresh_incidents(&self) {
+        // Whoever asks for them is told if they cannot be read.
+        let _ = self.incidents.lock().refresh();
     }
 
-    /// Whether a partition is recorded as set aside that is not: whoever maintains the mirror is about to.
-    pub(crate) fn swap_pending(&self) -> bool {
-        let there = streams(&self.place.data()).unwrap_or_default();
-        let incidents = self.incidents.lock();
-        incidents.all().iter().any(|incident| match &incident.kind {
-            IncidentKind::Divergence {
-                set_aside: Some(name),
-                ..
-            } => !there.contains(name),
-            _ => false,
-        })
+    /// Remembers what is set aside by now; to be called before logs are opened to be followed.
+    pub(crate) fn remember_aside(&self) {
+        *self.aside.lock() = local::set_aside(&self.place, &self.names);
+    }
+
+    /// Whether a partition was set aside since: what is open is not what is mirrored to any more.
+    pub(crate) fn is_aside(&self) -> bool {
+        *self.aside.lock() != local::set_aside(&self.place, &self.names)
     }
 
     /// Where a partition was found to have diverged at `ours` and is to be set aside as `name`: up to

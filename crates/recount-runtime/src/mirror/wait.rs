@@ -1,6 +1,6 @@
 //! Waiting until the mirror has what the server has.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use recount_core::{Cursor, EventLog, IdRange, Partition, Position, ReadError, Standing};
 
@@ -12,6 +12,8 @@ use super::{DiskLog, Mirror};
 /// How long something is waited for before the server is asked whether it is there at all.
 const PATIENCE_MIN: Duration = Duration::from_millis(20);
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
+/// How long whoever maintains the mirror may stand still while there is something to be mirrored.
+const STALLED: Duration = Duration::from_secs(10);
 
 /// A partition that holds what the server held when that was asked.
 pub(crate) struct UpToDate {
@@ -130,6 +132,18 @@ impl Mirror {
         found.await?.unwrap_or(Ok(true))
     }
 
+    /// Whoever maintains the mirror does not go on.
+    fn stalled(&self) -> ReadError {
+        ReadError::Unavailable {
+            address: format!("the mirror in {}", self.dir().display()),
+            message: format!(
+                "the process that keeps it has not gone on for {} s: see what it does (who has the lock in there?), \
+                 or use another --mirror",
+                STALLED.as_secs()
+            ),
+        }
+    }
+
     /// Waits until an entry can be read, or the server no longer has it.
     pub(super) async fn reached(&self, position: Position) -> Result<(), ReadError> {
         let Position {
@@ -142,11 +156,18 @@ impl Mirror {
         };
         let mut status = self.shared.status.subscribe();
         let mut patience = PATIENCE_MIN;
+        let mut progress = (None, Instant::now());
         loop {
             status.mark_unchanged();
             self.check()?;
             let replaced = self.replaced();
             let log = self.shared.log(partition);
+            let tail = tail_of(&log).await.ok();
+            if tail != progress.0 {
+                progress = (tail, Instant::now());
+            } else if progress.1.elapsed() >= STALLED && !self.is_maintainer() {
+                return Err(self.stalled());
+            }
             let cursor = Cursor::after(before);
             tokio::select! {
                 waited = log.wait(&cursor) => match waited {
