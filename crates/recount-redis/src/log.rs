@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::keys::Keys;
 use crate::open::{self, OpenError};
 use crate::options::RedisOptions;
-use crate::publish::{Conditions, Prepared, Publisher, receipt};
+use crate::publish::{Conditions, Prepared, Publisher};
 use crate::shared::Shared;
 use crate::url::RedisUrl;
 use crate::watch::Watcher;
@@ -268,10 +268,16 @@ impl EventLog for RedisLog {
         batch.check(&self.shared.options.limits)?;
         let durability = self.shared.durability();
         if batch.events.is_empty() {
-            return Ok(receipt(Vec::new(), durability));
+            return Ok(Receipt {
+                outcomes: Vec::new(),
+                durability,
+            });
         }
         let outcomes = self.append_parts(batch).await?;
-        let receipt = receipt(outcomes, durability);
+        let receipt = Receipt {
+            outcomes,
+            durability,
+        };
         self.retain(receipt.appended()).await;
         Ok(receipt)
     }
@@ -280,10 +286,16 @@ impl EventLog for RedisLog {
         self.check_writable()?;
         let durability = self.shared.durability();
         if entries.is_empty() {
-            return Ok(receipt(Vec::new(), durability));
+            return Ok(Receipt {
+                outcomes: Vec::new(),
+                durability,
+            });
         }
         let outcomes = copies::append(&self.shared, entries).await?;
-        let receipt = receipt(outcomes, durability);
+        let receipt = Receipt {
+            outcomes,
+            durability,
+        };
         self.retain(receipt.appended()).await;
         Ok(receipt)
     }

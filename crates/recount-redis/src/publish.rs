@@ -11,7 +11,7 @@ mod plain;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use recount_core::{AppendError, Durability, Event, Field, Outcome, Partition, Receipt, codec};
+use recount_core::{AppendError, Event, Field, Outcome, Partition, codec};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -258,13 +258,5 @@ async fn append(
         }
         told = resolved.told();
         mode = call::Mode::Hold;
-    }
-}
-
-/// The receipt of a batch whose outcomes are known.
-pub(crate) fn receipt(outcomes: Vec<Outcome>, durability: Durability) -> Receipt {
-    Receipt {
-        outcomes,
-        durability,
     }
 }

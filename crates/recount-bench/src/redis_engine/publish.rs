@@ -176,7 +176,7 @@ impl<'a> Taken<'a> {
             floors: Vec::new(),
             notes: vec![
                 "evalsha and exec include the commands they call; evalsha but for them: arguments to and from Lua, and the script itself".to_owned(),
-                "hmget: is the id known, and what was trimmed of the session; hset: remember the id; rpush: index the session; llen: its revision; hlen: is the window's slot full".to_owned(),
+                "hmget: is the id known, and the session's state; hset: remember both; rpush: move ids to the session's list; hlen: is the window's slot full".to_owned(),
             ],
         }
     }
