@@ -18,7 +18,7 @@ local published = tonumber(kept[6] or 0)
 local reset = kept[5] and id_less(last, kept[5])
 if reset then last, published = kept[5], 0 end
 if not id_less(last, entries[1][1]) then return { 'above', last } end
-local states = states_of(hash, sessions)
+local revisions, kept_ids = states_of(hash, sessions)
 
 local newest = entries[#entries][1]
 local newest_ms = halves(newest)
@@ -29,18 +29,17 @@ local state = window_state(kept)
 -- From here on everything is written.
 local turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
 local ids = ids_keys[state.slot]
-local numbers = {}
+local numbers, added, lists = {}, {}, {}
+for session = 1, #sessions do lists[session] = KEYS[6 + session] end
 for index, entry in ipairs(entries) do
-  local id, event, session = entry[1], entry[2], states[tonumber(entry[4])]
-  local revision = 0
-  if session then
-    revision = session.revision + 1
-    local given = tonumber(entry[5])
-    if given and given > revision then revision = given end
-    session.revision = revision
-    note(session, id)
+  local id, event, session = entry[1], entry[2], tonumber(entry[4])
+  numbers[index] = '0'
+  if session > 0 then
+    local revision = up(revisions[session])
+    if entry[5] ~= '' and less(revision, entry[5]) then revision = entry[5] end
+    numbers[index], revisions[session] = revision, revision
+    added[session] = (added[session] or '') .. ' ' .. id
   end
-  numbers[index] = string.format('%.0f', revision)
   redis.call('XADD', stream, id, '_revision', numbers[index], unpack(entry, 6))
   if event ~= '' and now - tonumber((halves(id))) < window then
     -- The first entry of an id is the one that counts until it is forgotten, then the next.
@@ -49,7 +48,7 @@ for index, entry in ipairs(entries) do
     redis.call('HSET', ids, event, earlier and (earlier .. ';' .. value) or value)
   end
 end
-write_states(hash, sessions, states)
+write_states(hash, sessions, revisions, kept_ids, added, lists)
 keep_window(meta, state, turned, ids, now, clock, window)
 redis.call('HSET', meta, 'last', newest, 'published', published + #entries, 'copied', ARGV[4])
 if reset then redis.call('HDEL', meta, 'removed', 'foreign_removed') end

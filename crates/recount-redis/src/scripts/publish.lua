@@ -4,16 +4,25 @@
 -- ARGV  1 clock or '', 2 window, 3 ids a slot, 4 mode: 'write', 'hold' or 'look', 5 expected revision or '',
 --       6 '1' where conflicts are known that are not in this call, 7 '1' to write in any case,
 --       8 what is known of the mismatches: 'index kind first-id ...'
---       9 the sessions, 10 the ids of the events, 11 their marks, 12 for each event in turn the number of its session, how
---       many arguments its fields are, and its fields; all of them packed lists
+--       9 the sessions, 10 the marks of the events, 11 for each event in turn the number of its session, how many
+--       arguments its fields are, and its fields, of which the first is its id, the last value left out; 12 the sessions
+--       whose lists are among the keys; all four packed lists; then the last value of each event: most of its bytes,
+--       which would be read twice in a packed list
 local stream, meta, hash = KEYS[1], KEYS[2], KEYS[6]
 local ids_keys = { [0] = KEYS[3], KEYS[4], KEYS[5] }
 local window = tonumber(ARGV[2])
 local sessions = cmsgpack.unpack(ARGV[9])
-local event_ids = cmsgpack.unpack(ARGV[10])
-local marks = cmsgpack.unpack(ARGV[11])
+local marks = cmsgpack.unpack(ARGV[10])
 -- One flat list: tables of their own would grow step by step, for every event.
-local events = cmsgpack.unpack(ARGV[12])
+local events = cmsgpack.unpack(ARGV[11])
+local lists = {}
+for place, session in ipairs(cmsgpack.unpack(ARGV[12])) do lists[session] = KEYS[6 + place] end
+local LAST_VALUES = 12
+local event_ids, at = {}, 1
+for index = 1, #marks do
+  event_ids[index] = events[at + 3]
+  at = at + 2 + events[at + 1]
+end
 
 local clock = clock_ms(ARGV[1])
 local kept = redis.call('HMGET', meta, 'slot', 'since0', 'since1', 'since2', 'last', 'published', 'removed')
@@ -74,7 +83,7 @@ for index, entry in pairs(known or {}) do
 end
 if ARGV[4] == 'look' or (ARGV[4] == 'hold' and open) then return { 'held', exceptions } end
 
-local states, before = states_of(hash, sessions)
+local before, kept_ids = states_of(hash, sessions)
 if ARGV[5] ~= '' and (fresh > 0 or conflicts) and before[1] ~= ARGV[5] then
   return { 'revision', ARGV[5], before[1] }
 end
@@ -110,20 +119,23 @@ end
 local ms, seq = next_id()
 if not ms then return { 'exhausted', last } end
 local first_id, turned, ids, id = nil, nil, nil, nil
-local remembered = {}
-local at = 1
+local revisions, added = {}, {}
+local remembered, count = {}, 0
+at = 1
 for index, event_id in ipairs(event_ids) do
   local from, to = at + 2, at + 1 + events[at + 1]
   if not (known and known[index]) then
     id = ms .. '-' .. seq
-    local session = states[events[at]]
-    session.revision = session.revision + 1
+    local session = events[at]
+    local revision = up(revisions[session] or before[session])
+    revisions[session] = revision
+    events[to] = ARGV[LAST_VALUES + index]
     if first_id then
-      redis.call('XADD', stream, id, '_revision', session.revision, unpack(events, from, to))
+      call('XADD', stream, id, '_revision', revision, unpack(events, from, to))
     else
       -- Nothing is written before the first one is in: its id may be taken by somebody who publishes otherwise.
-      local added = redis.pcall('XADD', stream, id, '_revision', session.revision, unpack(events, from, to))
-      if added.err then
+      local done = redis.pcall('XADD', stream, id, '_revision', revision, unpack(events, from, to))
+      if done.err then
         local failed
         last, failed = last_of(stream)
         if not last then return failed end
@@ -131,25 +143,27 @@ for index, event_id in ipairs(event_ids) do
         ms, seq = next_id()
         if not ms then return { 'exhausted', last } end
         id = ms .. '-' .. seq
-        redis.call('XADD', stream, id, '_revision', session.revision, unpack(events, from, to))
+        call('XADD', stream, id, '_revision', revision, unpack(events, from, to))
       end
       first_id = id
       turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
       ids = ids_keys[state.slot]
     end
-    note(session, id)
-    remembered[#remembered + 1] = event_id
-    remembered[#remembered + 1] = id .. ' ' .. marks[index]
-    if #remembered >= UNPACK then
-      redis.call('HSET', ids, unpack(remembered))
-      remembered = {}
+    local earlier = added[session]
+    added[session] = earlier and (earlier .. ' ' .. id) or (' ' .. id)
+    remembered[count + 1] = event_id
+    count = count + 2
+    remembered[count] = id .. ' ' .. marks[index]
+    if count >= UNPACK then
+      call('HSET', ids, unpack(remembered))
+      remembered, count = {}, 0
     end
     if seq == U64_MAX then ms, seq = up(ms), '0' else seq = up(seq) end
   end
   at = to + 1
 end
-if #remembered > 0 then redis.call('HSET', ids, unpack(remembered)) end
-write_states(hash, sessions, states)
+if count > 0 then call('HSET', ids, unpack(remembered)) end
+write_states(hash, sessions, revisions, kept_ids, added, lists)
 keep_window(meta, state, turned, ids, now, clock, window)
 redis.call('HSET', meta, 'last', id, 'published', published + fresh)
 if reset then redis.call('HDEL', meta, 'removed', 'foreign_removed') end
