@@ -15,6 +15,7 @@ mod cluster;
 mod dedicated;
 mod error;
 mod failure;
+mod link;
 mod node;
 mod open;
 mod retry;
@@ -121,6 +122,17 @@ impl Net {
     pub(crate) async fn call(&self, slot: Slot, call: Call<'_>) -> Result<Vec<Value>, CallError> {
         self.unless_closed(self.inner.run(Route::Slot(slot), call))
             .await
+    }
+
+    /// As [`Net::call`], for what is not worth waiting for: that the one server of the URL is a replica is an
+    /// answer.
+    pub(crate) async fn call_if_writable(
+        &self,
+        slot: Slot,
+        call: Call<'_>,
+    ) -> Result<Vec<Value>, CallError> {
+        let called = self.inner.run_if_writable(slot, call);
+        self.unless_closed(called).await
     }
 
     /// A connection of its own to the master of `slot`, for commands that block: answers may take any

@@ -1,16 +1,14 @@
 //! One attempt at a call: what is sent, and what its answers mean.
 
-use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
 use redis::{Arg, Cmd, Pipeline, ServerError, Value};
 use tokio::time::timeout;
 
 use super::Call;
-use super::failure::Failure;
+use super::failure::{Failure, rounded};
+use super::link::{Link, reason};
 use super::node::{Node, Which};
-use super::open::{Link, reason};
 
 /// What this attempt adds to the call.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,12 +31,15 @@ pub(super) async fn attempt(
         Some(_) => Which::Patient,
     };
     let Ok(link) = timeout(limit, node.link(which)).await else {
-        let message = format!("no connection within {limit:?}: check host, port and firewalls");
+        let message = format!(
+            "no connection within {:?}: check host, port and firewalls",
+            rounded(limit)
+        );
         return Err(Failure::unreachable(node.address(), message));
     };
     let link = link?;
     let wait = limit + call.patience.unwrap_or_default();
-    match timeout(wait, nudged(send(&link, call, extras))).await {
+    match timeout(wait, send(&link, call, extras)).await {
         Ok(Ok(values)) => sorted(call, extras, values).map_err(|refused| Failure {
             executed: refused.executed,
             ..Failure::answered(node.address(), &refused.error)
@@ -51,25 +52,10 @@ pub(super) async fn attempt(
             // What still comes over it belongs to requests that others have given up too.
             link.give_up();
             let message = format!(
-                "no answer within {wait:?}: the server may be overloaded, stopped or cut off"
+                "no answer within {:?}: the server may be overloaded, stopped or cut off",
+                rounded(wait)
             );
             Err(Failure::broken(node.address(), message))
-        }
-    }
-}
-
-/// How often a call that waits for its answer makes the runtime look around.
-const NUDGE: Duration = Duration::from_millis(250);
-
-/// Waits for an answer, with a timer that goes off now and then.
-///
-/// After all connections of a process were cut at once, under load, an answer that had been read was seen
-/// not to reach its caller before the next timer of the runtime went off, which may be the deadline.
-async fn nudged<T>(answer: impl Future<Output = T>) -> T {
-    let mut answer = pin!(answer);
-    loop {
-        if let Ok(answer) = timeout(NUDGE, answer.as_mut()).await {
-            return answer;
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redis::cmd;
 use tracing::debug;
 
-use super::failure::{Failure, Problem};
+use super::failure::{Failure, LOOKS_LIKE_SENTINEL, Problem};
 use super::node::{Node, Which};
 use super::open::Opener;
 use super::shared::Shared;
@@ -155,6 +155,7 @@ impl Cluster {
 
 fn not_a_cluster(failure: Failure) -> Failure {
     match &failure.problem {
+        _ if failure.unknown_command().is_some() => failure.saying(LOOKS_LIKE_SENTINEL),
         Problem::Server { code, message } if message.contains("cluster support disabled") => {
             let message = format!("{message}; a single server is named as redis://host:port");
             Failure::server(&failure.address, code, message)

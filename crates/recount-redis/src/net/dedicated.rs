@@ -9,8 +9,8 @@ use tracing::debug;
 use super::Net;
 use super::error::CallError;
 use super::failure::{Failure, Remedy};
+use super::link::{Link, reason};
 use super::node::Node;
-use super::open::{Link, reason};
 use super::slot::Slot;
 
 /// A connection that nobody else uses, to the server that was a slot's master when it was opened.

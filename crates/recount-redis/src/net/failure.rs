@@ -25,6 +25,13 @@ pub(super) enum Problem {
     Server { code: String, message: String },
 }
 
+/// Of a server that does not know what every Redis knows.
+pub(super) const LOOKS_LIKE_SENTINEL: &str = "this looks like a Sentinel: write redis-sentinel://host:port/NAME, where \
+     `redis-cli -h host -p port sentinel masters` tells the NAME";
+
+/// Commands that a Redis without them is none.
+const KNOWN_TO_ALL: [&str; 5] = ["HGET", "TYPE", "SCAN", "EVALSHA", "SCRIPT"];
+
 /// What to do before the next attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remedy {
@@ -80,6 +87,28 @@ impl Failure {
         }
     }
 
+    /// Whether a replica refused to write.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(&self.problem, Problem::Server { code, .. } if code == "READONLY")
+    }
+
+    /// The command that the server says it does not know, in whichever quotes.
+    pub(super) fn unknown_command(&self) -> Option<&str> {
+        let Problem::Server { message, .. } = &self.problem else {
+            return None;
+        };
+        let name = message.strip_prefix("unknown command ")?;
+        name.split(['\'', '`']).nth(1)
+    }
+
+    /// The same, and what it means.
+    pub(super) fn saying(mut self, what: &str) -> Self {
+        if let Problem::Server { message, .. } = &mut self.problem {
+            *message = format!("{}; {what}", message.trim_end());
+        }
+        self
+    }
+
     /// What may help. A redirection that names no host means the host that answered.
     pub(super) fn remedy(&self, asked: &Address) -> Remedy {
         let (code, message) = match &self.problem {
@@ -99,6 +128,14 @@ impl Failure {
 
     /// The error of a call that is not tried again.
     pub(super) fn into_error(self) -> CallError {
+        let unknown = self.unknown_command().map(str::to_ascii_uppercase);
+        if unknown.is_some_and(|name| KNOWN_TO_ALL.contains(&name.as_str())) {
+            return self.saying(LOOKS_LIKE_SENTINEL).given_up();
+        }
+        self.given_up()
+    }
+
+    fn given_up(self) -> CallError {
         let address = self.address;
         match self.problem {
             Problem::Lost(message) => CallError::Unavailable { address, message },
@@ -128,7 +165,7 @@ impl Failure {
                 message: format!("{message}; {tried}"),
                 address: self.address,
             },
-            Problem::Server { code, .. } if code == "READONLY" => self.into_error(),
+            Problem::Server { .. } if self.is_read_only() => self.into_error(),
             Problem::Server { code, message } => CallError::Unavailable {
                 message: format!("it answers {code} {message}; {tried}{}", advice(code)),
                 address: self.address,
@@ -163,6 +200,17 @@ impl Failure {
             ),
         }
     }
+}
+
+/// A time for people: what is left of ten seconds after a moment is ten seconds.
+pub(super) fn rounded(time: Duration) -> Duration {
+    let unit_ms = if time < Duration::from_secs(1) {
+        1
+    } else {
+        100
+    };
+    let units = (time.as_micros() as u64 + unit_ms * 500) / (unit_ms * 1_000);
+    Duration::from_millis(units * unit_ms)
 }
 
 fn advice(code: &str) -> &'static str {

@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::failure::Failure;
-use super::open::{Link, Opener};
+use super::link::Link;
+use super::open::Opener;
 use super::shared::Shared;
 use crate::url::Address;
 

@@ -1,21 +1,22 @@
 //! Opening a connection: TCP, TLS, login.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value};
+use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::failure::{Failure, Problem};
+use super::link::{Link, reason};
 use crate::url::Address;
 
 /// How connections to one kind of server are opened.
@@ -36,83 +37,14 @@ pub(super) struct Login {
     pub(super) source: &'static str,
 }
 
-/// An open connection. The socket is closed when the last holder drops it.
-pub(super) struct Link {
-    connection: MultiplexedConnection,
-    alive: Arc<AtomicBool>,
-    driver: AbortHandle,
-}
-
-impl Link {
-    /// Whether another request is worth sending over it.
-    pub(super) fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Acquire)
-    }
-
-    /// Nobody new uses it.
-    pub(super) fn give_up(&self) {
-        self.alive.store(false, Ordering::Release);
-    }
-
-    /// Sends one command and waits for its answer, however long that takes.
-    pub(super) async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let sent = self.connection.clone().send_packed_command(command).await;
-        self.check(sent)
-    }
-
-    /// Sends the commands together: one value each, errors among them.
-    pub(super) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
-        let mut connection = self.connection.clone();
-        let sent = connection
-            .send_packed_commands(commands, 0, commands.len())
-            .await;
-        self.check(sent)
-    }
-
-    /// Asks a server about itself.
-    pub(super) async fn ask(
-        &self,
-        command: &Cmd,
-        limit: Duration,
-        shown: &str,
-    ) -> Result<Value, Failure> {
-        match timeout(limit, self.send(command)).await {
-            Ok(Ok(Value::ServerError(error))) => Err(Failure::answered(shown, &error)),
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Failure::unreachable(
-                shown,
-                format!("the connection broke: {}", reason(&error)),
-            )),
-            Err(_) => {
-                self.give_up();
-                Err(Failure::unreachable(
-                    shown,
-                    format!("no answer within {limit:?}"),
-                ))
-            }
-        }
-    }
-
-    fn check<T>(&self, outcome: Result<T, RedisError>) -> Result<T, RedisError> {
-        if outcome.is_err() {
-            self.give_up();
-        }
-        outcome
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
 impl Opener {
     /// Opens and logs in, within the connect timeout. `shown` is the address as people write it.
     pub(super) async fn open(&self, address: &Address, shown: &str) -> Result<Link, Failure> {
         let limit = self.connect_timeout;
+        let reached = AtomicBool::new(false);
         let opening = async {
             let stream = connect(address, shown).await?;
+            reached.store(true, Ordering::Relaxed);
             let link = match &self.tls {
                 None => start(stream, shown).await?,
                 Some(config) => {
@@ -125,16 +57,22 @@ impl Opener {
         };
         match timeout(limit, opening).await {
             Ok(opened) => opened,
-            Err(_) => Err(Failure::unreachable(
-                shown,
-                format!(
-                    "no connection within {limit:?}: check host and port, whether a firewall is in between, and {}",
-                    match self.tls {
-                        Some(_) => "whether this port speaks TLS (else write redis://)",
-                        None => "whether the server answers: redis-cli ping",
-                    }
-                ),
-            )),
+            Err(_) => {
+                let message = match (reached.load(Ordering::Relaxed), &self.tls) {
+                    (false, _) => format!(
+                        "no connection within {limit:?}: check host and port, and whether a firewall is in between"
+                    ),
+                    (true, Some(_)) => format!(
+                        "it takes the connection, but says nothing of TLS within {limit:?}: if this port speaks no TLS, \
+                         write redis:// instead of rediss://"
+                    ),
+                    (true, None) => format!(
+                        "it takes the connection, but does not answer within {limit:?}: it hangs, or is no Redis; try redis-cli -h {} -p {} ping",
+                        address.host, address.port
+                    ),
+                };
+                Err(Failure::unreachable(shown, message))
+            }
         }
     }
 
@@ -206,6 +144,13 @@ impl Opener {
             "ERR" if of_auth && message.contains("without any password") => {
                 format!("it knows no password for the user: they come from {source}")
             }
+            "ERR" if message.contains("DB index is out of range") => format!(
+                "it has no database {}: the URL ends in its number, from 0 to 15 unless `databases` is set otherwise",
+                self.login.db
+            ),
+            "ERR" if message.contains("SELECT is not allowed in cluster mode") => {
+                "a cluster has database 0 only: name it as redis-cluster://host:port".to_owned()
+            }
             _ if of_auth => {
                 // The server may repeat what it was sent, so its words are left out.
                 let message = format!("AUTH is refused; user and password come from {source}");
@@ -222,7 +167,17 @@ impl Opener {
 }
 
 async fn connect(address: &Address, shown: &str) -> Result<TcpStream, Failure> {
-    let stream = TcpStream::connect((address.host.as_str(), address.port))
+    let found = lookup_host((address.host.as_str(), address.port)).await;
+    let found: Vec<SocketAddr> = found
+        .map_err(|error| {
+            let message = format!(
+                "the host name is not known here: {error}; is it spelt as it should be? getent hosts {}",
+                address.host
+            );
+            Failure::unreachable(shown, message)
+        })?
+        .collect();
+    let stream = TcpStream::connect(&found[..])
         .await
         .map_err(|error| cannot_connect(address, shown, &error))?;
     let settle = || {
@@ -271,17 +226,7 @@ where
     let (connection, driver) = MultiplexedConnection::new_with_config(&bare, stream, config)
         .await
         .map_err(|error| Failure::unreachable(shown, reason(&error)))?;
-    let alive = Arc::new(AtomicBool::new(true));
-    let running = alive.clone();
-    let driver = tokio::spawn(async move {
-        driver.await;
-        running.store(false, Ordering::Release);
-    });
-    Ok(Link {
-        connection,
-        alive,
-        driver: driver.abort_handle(),
-    })
+    Ok(Link::new(connection, driver))
 }
 
 fn cannot_connect(address: &Address, shown: &str, error: &io::Error) -> Failure {
@@ -302,13 +247,4 @@ fn ping(address: &Address) -> String {
         "is it running? redis-cli -h {} -p {} ping",
         address.host, address.port
     )
-}
-
-/// What a broken connection says of itself. The library's errors hold no arguments of commands.
-pub(super) fn reason(error: &RedisError) -> String {
-    if error.is_connection_dropped() {
-        "the server closed it".to_owned()
-    } else {
-        error.to_string()
-    }
 }

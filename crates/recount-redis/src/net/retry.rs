@@ -11,8 +11,8 @@ use super::attempt::{Extras, attempt};
 use super::backoff::Backoff;
 use super::error::CallError;
 use super::failure::{Failure, Problem, Remedy};
+use super::link::Link;
 use super::node::Node;
-use super::open::Link;
 use super::slot::Slot;
 use super::{Call, Inner, Repeat};
 
@@ -33,7 +33,27 @@ pub(super) enum Route {
 impl Inner {
     /// Makes a call.
     pub(super) async fn run(&self, route: Route, call: Call<'_>) -> Result<Vec<Value>, CallError> {
-        let mut tries = Tries::new(self, route, call.repeat, call.script.is_some());
+        let tries = Tries::new(self, route, call.repeat, call.script.is_some());
+        self.try_call(tries, call).await
+    }
+
+    /// Makes a call that a replica, where it will stay one, may refuse.
+    pub(super) async fn run_if_writable(
+        &self,
+        slot: Slot,
+        call: Call<'_>,
+    ) -> Result<Vec<Value>, CallError> {
+        let has_script = call.script.is_some();
+        let mut tries = Tries::new(self, Route::Slot(slot), call.repeat, has_script);
+        tries.replica_is_final = !self.topology.can_fail_over();
+        self.try_call(tries, call).await
+    }
+
+    async fn try_call(
+        &self,
+        mut tries: Tries<'_>,
+        call: Call<'_>,
+    ) -> Result<Vec<Value>, CallError> {
         loop {
             let node = tries.node().await?;
             match attempt(&node, &call, tries.extras, tries.limit()).await {
@@ -61,6 +81,8 @@ struct Tries<'a> {
     route: Route,
     repeat: Repeat,
     has_script: bool,
+    /// Whether READONLY is an answer.
+    replica_is_final: bool,
     began: Instant,
     is_first: bool,
     backoff: Backoff,
@@ -77,6 +99,7 @@ impl<'a> Tries<'a> {
             route,
             repeat,
             has_script,
+            replica_is_final: false,
             began: Instant::now(),
             is_first: true,
             backoff: Backoff::default(),
@@ -122,7 +145,10 @@ impl<'a> Tries<'a> {
     async fn failed(&mut self, node: &Arc<Node>, failure: Failure) -> Result<(), CallError> {
         self.is_first = false;
         let remedy = failure.remedy(node.at());
-        if remedy == Remedy::GiveUp || (remedy == Remedy::Load && !self.has_script) {
+        if remedy == Remedy::GiveUp
+            || (remedy == Remedy::Load && !self.has_script)
+            || (self.replica_is_final && failure.is_read_only())
+        {
             return Err(failure.into_error());
         }
         if failure.executed && self.repeat == Repeat::UnlessUnknown {

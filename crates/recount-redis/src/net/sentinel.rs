@@ -90,9 +90,14 @@ impl Sentinel {
         let link = Box::pin(self.asker.open(sentinel, &shown)).await?;
         let mut question = cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        let answer = link
-            .ask(&question, self.asker.connect_timeout, &shown)
-            .await?;
+        let asked = link.ask(&question, self.asker.connect_timeout, &shown);
+        let answer = asked.await.map_err(|failure| match failure.unknown_command() {
+            Some(_) => failure.saying(
+                "this is no Sentinel, but looks like a Redis server: write redis://host:port, or name the Sentinels \
+                 (port 26379, unless set otherwise)",
+            ),
+            None => failure,
+        })?;
         let at = address_in(&answer).ok_or_else(|| {
             let message = format!(
                 "this Sentinel knows no master named {}: see `redis-cli -h {} -p {} sentinel masters`",

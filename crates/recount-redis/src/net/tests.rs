@@ -1,6 +1,7 @@
 //! Against real servers, and against fakes that say what real ones say rarely.
 
 mod fake;
+mod mistaken;
 mod scripted;
 mod servers;
 

@@ -134,3 +134,18 @@ fn a_redirection_outside_a_cluster_says_what_to_write() {
     let error = answered("MOVED 1 h:2").into_error().to_string();
     assert!(error.contains("redis-cluster://"), "{error}");
 }
+
+#[test]
+fn times_are_told_as_they_were_set() {
+    for (time, told) in [
+        (9_999_996, "10s"),
+        (4_999_700, "5s"),
+        (299_804, "300ms"),
+        (999_900, "1s"),
+        (7_312_345, "7.3s"),
+        (61_000_000, "61s"),
+        (0, "0ns"),
+    ] {
+        assert_eq!(format!("{:?}", rounded(Duration::from_micros(time))), told);
+    }
+}
