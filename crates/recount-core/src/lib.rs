@@ -51,7 +51,7 @@ pub use log::{
     PartitionInfo, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError,
     TrimLimit, TrimReport, TrimRequest,
 };
-pub use origin::{Feed, Origin, Registration, Standing};
+pub use origin::{Behind, Feed, Origin, Registration, Standing};
 pub use retention::{MaxLength, Retention};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use upcast::{InvalidUpcasters, Schema, UpcastLog, Upcasters, UpcastersBuilder};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Cursor, Entry, EntryId, IdRange, Partition, ReadError};
+use crate::{Cursor, Entry, EntryId, IdRange, Partition, ReadError, Timestamp};
 
 /// A stream that can be mirrored: the same entries under the same ids, kept elsewhere.
 ///
@@ -44,6 +44,43 @@ pub trait Origin: Send + Sync + 'static {
     /// The mirrors that registered and were not forgotten, by name. Those whose lease is over too.
     async fn registrations(&self) -> Result<Vec<Registration>, ReadError>;
 
+    /// What a mirror that holds a partition up to `synced` lacks of what there is now; none where it lacks nothing.
+    async fn behind(
+        &self,
+        partition: Partition,
+        synced: EntryId,
+    ) -> Result<Option<Behind>, ReadError> {
+        let standing = self.standing(partition).await?;
+        let Some(first) = standing.first.filter(|_| standing.last > synced) else {
+            return Ok(None);
+        };
+        let (entries, all, oldest) = if first > synced {
+            (standing.length, true, Some(first))
+        } else {
+            let (mut entries, mut from, mut oldest) = (0, synced, None);
+            loop {
+                let page = self.entries(partition, IdRange::after(from), 1_000).await?;
+                oldest = oldest.or(page.first().map(|entry| entry.id));
+                entries += page.len() as u64;
+                match page.last() {
+                    Some(last) if entries < Behind::COUNTED_MAX => from = last.id,
+                    last => break (entries, last.is_none(), oldest),
+                }
+            }
+        };
+        let now = self.now().await?;
+        Ok(oldest.map(|oldest| Behind {
+            entries,
+            all,
+            age_ms: (now.as_millis().max(0) as u64).saturating_sub(oldest.ms),
+        }))
+    }
+
+    /// The time by the clock that gives out entry ids. This machine's, unless the server tells its own.
+    async fn now(&self) -> Result<Timestamp, ReadError> {
+        Ok(Timestamp::now())
+    }
+
     /// Forgets a mirror: it no longer keeps entries from being trimmed. Whether there was one of that name.
     async fn forget(&self, name: &str) -> Result<bool, ReadError>;
 }
@@ -71,6 +108,22 @@ pub struct Standing {
     pub entries_added: Option<u64>,
     /// The last entry that a trim of Recount removed.
     pub trimmed_to: Option<EntryId>,
+}
+
+/// What a mirror lacks of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    /// How many entries; more are not counted where there are [`Behind::COUNTED_MAX`].
+    pub entries: u64,
+    /// Whether these are all; there may be more where not.
+    pub all: bool,
+    /// How long ago the oldest of them was recorded, in milliseconds.
+    pub age_ms: u64,
+}
+
+impl Behind {
+    /// From so many entries on they are no longer counted.
+    pub const COUNTED_MAX: u64 = 10_000;
 }
 
 /// A mirror that is known to the server.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use recount_core::{
     Cursor, Direction, Entry, EntryId, Feed, IdRange, Limits, Origin, Partition, Position,
-    ReadError, Registration, Standing,
+    ReadError, Registration, Standing, Timestamp,
 };
-use redis::Value;
+use redis::{Cmd, Value};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::error::Failed;
 use crate::info;
@@ -89,21 +90,21 @@ impl Origin for RedisLog {
         lease: Duration,
     ) -> Result<(), ReadError> {
         self.check_open()?;
-        for (partition, keys) in self.shared.partitions.iter().enumerate() {
+        let mut under_way = JoinSet::new();
+        for (keys, partition) in self.shared.partitions.iter().zip(0..) {
+            if under_way.len() >= REGISTERED_AT_ONCE {
+                ended(under_way.join_next().await)?;
+            }
             let mut command = scripts::call(&REGISTER, &[&keys.mirrors]);
             command
                 .arg(name)
-                .arg(synced.get(partition as Partition).to_string())
+                .arg(synced.get(partition).to_string())
                 .arg(lease.as_millis() as u64);
-            let call = Call {
-                commands: &[command],
-                atomic: false,
-                script: Some(&REGISTER),
-                repeat: Repeat::Always,
-                patience: None,
-            };
-            let called = self.shared.net.call(keys.slot, call).await;
-            called.map_err(|error| Failed::from(error).read(&keys.stream))?;
+            let (shared, keys) = (Arc::clone(&self.shared), keys.clone());
+            under_way.spawn(async move { register(&shared, &keys, command).await });
+        }
+        while !under_way.is_empty() {
+            ended(under_way.join_next().await)?;
         }
         Ok(())
     }
@@ -147,6 +148,14 @@ impl Origin for RedisLog {
         Ok(found)
     }
 
+    async fn now(&self) -> Result<Timestamp, ReadError> {
+        self.check_open()?;
+        let keys = self.keys_of(0)?;
+        let time = self.shared.ask_one(keys, redis::cmd("TIME")).await?;
+        let now = now_ms(&time).map_err(|shape| self.shared.unexpected(keys, shape))?;
+        Ok(Timestamp::saturating_from_millis(now))
+    }
+
     async fn forget(&self, name: &str) -> Result<bool, ReadError> {
         self.check_open()?;
         let mut forgot = false;
@@ -157,6 +166,33 @@ impl Origin for RedisLog {
             forgot |= wire::count(&reply).is_ok_and(|removed| removed > 0);
         }
         Ok(forgot)
+    }
+}
+
+/// So many partitions are told of a mirror at a time.
+const REGISTERED_AT_ONCE: usize = 64;
+
+/// Tells a partition of a mirror. A server that lets nobody write says so at once.
+async fn register(shared: &Shared, keys: &Keys, command: Cmd) -> Result<(), ReadError> {
+    let call = Call {
+        commands: &[command],
+        atomic: false,
+        script: Some(&REGISTER),
+        repeat: Repeat::Always,
+        patience: None,
+    };
+    let called = shared.net.call_if_writable(keys.slot, call).await;
+    called
+        .map(drop)
+        .map_err(|error| Failed::from(error).read(&keys.stream))
+}
+
+/// The outcome of a task, of which there is one.
+fn ended(task: Option<Result<Result<(), ReadError>, JoinError>>) -> Result<(), ReadError> {
+    match task {
+        None => Ok(()),
+        Some(Ok(outcome)) => outcome,
+        Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 

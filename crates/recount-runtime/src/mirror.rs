@@ -36,6 +36,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use incident::Incidents;
+use place::Name;
 use shared::Shared;
 
 pub use incident::{Incident, IncidentKind};
@@ -46,6 +47,7 @@ pub(crate) use wait::UpToDate;
 /// A mirror that is kept, or followed, by this process.
 pub struct Mirror {
     shared: Arc<Shared>,
+    copied: Option<String>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -59,15 +61,22 @@ impl Mirror {
         let place = options.place_of(&*origin);
         place.create()?;
         let name = match &options.name {
-            Some(name) => name.clone(),
+            Some(name) => Name {
+                name: name.clone(),
+                copied: None,
+            },
             None => place.name()?,
         };
+        if let Some(of) = &name.copied {
+            tracing::warn!(%of, name = %name.name, "the mirror's directory is a copy: it registers under a name of its own");
+        }
         let disk = local::options(&options.disk);
-        let shared = Arc::new(Shared::new(origin, place, name, &options, disk)?);
+        let shared = Arc::new(Shared::new(origin, place, name.name, &options, disk)?);
         let turn = run::begin(&shared).await?;
         let task = tokio::spawn(run::run(Arc::clone(&shared), turn));
         Ok(Self {
             shared,
+            copied: name.copied,
             task: Mutex::new(Some(task)),
         })
     }
@@ -186,6 +195,12 @@ impl Mirror {
     /// The name it registers under.
     pub fn name(&self) -> &str {
         &self.shared.name
+    }
+
+    /// The name of the mirror whose directory was copied to make this one, if that was noticed as it was opened:
+    /// from then on it has a name of its own.
+    pub fn copied_from(&self) -> Option<&str> {
+        self.copied.as_deref()
     }
 
     /// Its directory.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use recount_core::{
-    AppendError, Batch, Cursor, Entry, EntryId, Event, EventLog, Query, SessionRead, TrimLimit,
-    TrimRequest,
+    AppendError, Batch, Cursor, Entry, EntryId, Event, EventLog, Origin, Query, SessionRead,
+    TrimLimit, TrimRequest,
 };
-use recount_redis::{RedisLog, RedisOptions, streams};
+use recount_redis::{OpenError, RedisLog, RedisOptions, streams};
 use recount_testbed::{Flavor, Server};
 
 use crate::kit::{STREAM, event, everything, open, try_open, url};
@@ -138,6 +138,52 @@ async fn a_stream_with_data_keeps_its_partitions() {
     for wrong in [0, 1025] {
         assert!(try_open(&server.url(), partitioned(wrong)).await.is_err());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_belongs_to_one_stream() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let address = url(&server.url());
+    let open = async |name: &str, partitions: Option<u32>| {
+        let options = RedisOptions {
+            partitions,
+            ..RedisOptions::default()
+        };
+        RedisLog::open(&address, name, options).await
+    };
+    let log = open("col", Some(3)).await.expect("opened");
+    log.append(Batch::new(events(20))).await.expect("appended");
+    let key = log.partition_names().remove(1);
+    for partitions in [None, Some(2)] {
+        let refused = open(&key, partitions).await.expect_err("refused");
+        let text = refused.to_string();
+        assert!(
+            matches!(&refused, OpenError::IsPartition { stream, .. } if stream == "col"),
+            "{text}"
+        );
+        assert!(text.contains(&key) && text.contains("stream col"), "{text}");
+    }
+    let reading = RedisLog::open_read_only(&address, &key, RedisOptions::default()).await;
+    assert!(matches!(reading, Err(OpenError::IsPartition { .. })));
+    // What only looks like a partition.
+    let other = open("col:{other}", None).await.expect("opened");
+    other
+        .append(event("a", "s").into())
+        .await
+        .expect("appended");
+
+    // The other way round.
+    let key = key.replace("col", "row");
+    let log = open(&key, None).await.expect("opened");
+    log.append(event("a", "s").into()).await.expect("appended");
+    let refused = open("row", Some(3)).await.expect_err("refused");
+    assert!(
+        matches!(&refused, OpenError::Held { key: held, .. } if *held == key),
+        "{refused}"
+    );
+    assert_eq!(everything(&log).await.len(), 1, "nothing was written");
+    open(&key, None).await.expect("still a stream of its own");
+    open("row", None).await.expect("one partition is elsewhere");
 }
 
 #[tokio::test(flavor = "multi_thread")]

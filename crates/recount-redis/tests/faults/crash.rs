@@ -35,26 +35,20 @@ async fn with_a_sync_each_write_nothing_acknowledged_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_sync_each_second_only_the_newest_may_be_lost() {
-    let args = ["--appendonly", "yes", "--appendfsync", "everysec"];
-    let mut server = Server::start(Flavor::Redis70, &args);
-    let log = open(&server.url(), patient()).await;
-    let publishers = Publishers::start(&log, 4);
-    publishers.go_on(40);
-    wait_until("the server to restart", || {
-        server.kill();
-        server.restart();
-        Some(())
-    });
-    publishers.go_on(20);
-    publishers.finish().await.verify_one_loss(&log).await;
+    one_loss(&["--appendonly", "yes", "--appendfsync", "everysec"], 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_keeps_nothing_begins_again() {
-    let mut server = Server::start(Flavor::Redis70, &[]);
+    one_loss(&[], 20).await;
+}
+
+/// What a server that is killed after `batches` lost was lost in one stretch.
+async fn one_loss(args: &[&str], batches: usize) {
+    let mut server = Server::start(Flavor::Redis70, args);
     let log = open(&server.url(), patient()).await;
     let publishers = Publishers::start(&log, 4);
-    publishers.go_on(20);
+    publishers.go_on(batches);
     wait_until("the server to restart", || {
         server.kill();
         server.restart();

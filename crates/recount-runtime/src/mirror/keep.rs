@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use recount_core::{Cursor, EntryId, Partition, Position, ReadError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::compare::tail_of;
@@ -15,6 +16,9 @@ use super::shared::Shared;
 
 /// After so many bytes a sync does not wait for its time.
 const BYTES_UNSYNCED_MAX: u64 = 16 << 20;
+
+/// So many partitions connect at a time: fewer than a server lets wait to be accepted.
+const CONNECTING_MAX: usize = 128;
 
 /// How long the first registration may take before the mirror goes on without.
 const FIRST_WORD: Duration = Duration::from_secs(2);
@@ -27,8 +31,19 @@ pub(crate) struct Keeper {
     held: Mutex<Vec<Held>>,
     /// Told when there is something to sync.
     work: Notify,
-    /// One registration at a time, so that an older one does not come after.
-    registering: tokio::sync::Mutex<()>,
+    registering: Registering,
+    /// So many partitions connect at a time.
+    pub(crate) turns: Semaphore,
+}
+
+/// One registration at a time, so that an older one does not come after.
+#[derive(Default)]
+struct Registering {
+    turn: tokio::sync::Mutex<()>,
+    /// The number of the one that began last.
+    begun: AtomicU64,
+    /// The number of the last one that ended.
+    ended: AtomicU64,
 }
 
 /// How far one partition is.
@@ -63,7 +78,8 @@ impl Keeper {
             shared: Arc::clone(shared),
             held: Mutex::new(held),
             work: Notify::new(),
-            registering: tokio::sync::Mutex::default(),
+            registering: Registering::default(),
+            turns: Semaphore::new(CONNECTING_MAX),
         }))
     }
 
@@ -171,7 +187,6 @@ impl Keeper {
 
     /// Tells the server up to where everything is on stable storage here.
     async fn register(&self) -> Result<(), ReadError> {
-        let _alone = self.registering.lock().await;
         let synced: Cursor = {
             let held = self.held.lock();
             let positions = held.iter().zip(0..).map(|(held, partition)| Position {
@@ -185,8 +200,10 @@ impl Keeper {
         registered.await
     }
 
-    /// Registers before anything is read. A server may let nobody write, as a replica does, and take its time to
-    /// say so: what is trimmed meanwhile is found missing.
+    /// Registers before anything is read. A server may take its time to say that it lets nobody write: what is
+    /// trimmed meanwhile is found missing.
+    ///
+    /// Partitions that come while another's registration is under way share the next one.
     pub(crate) async fn register_first(&self) {
         if tokio::time::timeout(FIRST_WORD, self.try_register())
             .await
@@ -199,7 +216,20 @@ impl Keeper {
         }
     }
 
+    /// Registers, unless a registration that begins from here on ends before it is this one's turn.
     async fn try_register(&self) {
+        let Registering { turn, begun, ended } = &self.registering;
+        let seen = begun.load(Ordering::SeqCst);
+        let _turn = turn.lock().await;
+        if ended.load(Ordering::SeqCst) > seen {
+            return;
+        }
+        let number = begun.fetch_add(1, Ordering::SeqCst) + 1;
+        self.register_now().await;
+        ended.store(number, Ordering::SeqCst);
+    }
+
+    async fn register_now(&self) {
         let refused = self.register().await.err();
         if let Some(error) = &refused {
             tracing::debug!(%error, "the mirror is not registered");

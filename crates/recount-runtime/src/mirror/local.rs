@@ -1,6 +1,8 @@
 //! The mirror's own logs: opening them, and beginning one anew.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +10,19 @@ use recount_core::{
     AppendError, EntryId, EventLog, IdRange, Partition, ReadError, ReadRange, Retention,
 };
 use recount_disk::{DiskLog, DiskOptions, OpenError, SyncMode, rename_stream, streams};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use super::MirrorError;
 use super::compare::tail_of;
 use super::place::Place;
 use super::shared::Shared;
+
+/// How long a stream that is to be renamed may be locked, and how often that is tried.
+const LOCKED_MAX: Duration = Duration::from_secs(5);
+const LOCKED_LOOK: Duration = Duration::from_millis(5);
+/// So many partitions are opened at a time.
+const AT_ONCE: usize = 16;
 
 /// The options of a mirror's logs.
 pub(crate) fn options(disk: &DiskOptions) -> DiskOptions {
@@ -38,14 +48,14 @@ pub(crate) async fn open(
     names: &[String],
     options: &DiskOptions,
 ) -> Result<Vec<Arc<DiskLog>>, MirrorError> {
-    let mut logs = Vec::new();
-    for name in names {
-        finish_swap(place, name)?;
-        let log = DiskLog::open(place.data(), name, options.clone()).await?;
-        if let Some(recovery) = log.recovery() {
-            tracing::warn!(%recovery, "the mirror's end is mirrored again");
-        }
-        logs.push(Arc::new(log));
+    finish_swaps(place, names).await?;
+    let open = |name: String| {
+        let (data, options) = (place.data(), options.clone());
+        async move { DiskLog::open(data, &name, options).await }
+    };
+    let logs = each(names, open).await?;
+    for recovery in logs.iter().filter_map(|log| log.recovery()) {
+        tracing::warn!(%recovery, "the mirror's end is mirrored again");
     }
     Ok(logs)
 }
@@ -56,15 +66,39 @@ pub(crate) async fn follow(
     names: &[String],
     options: &DiskOptions,
 ) -> Result<Option<Vec<Arc<DiskLog>>>, MirrorError> {
-    let mut logs = Vec::new();
-    for name in names {
-        match DiskLog::open_read_only(place.data(), name, options.clone()).await {
-            Ok(log) => logs.push(Arc::new(log)),
-            Err(OpenError::NoStream { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
+    let open = |name: String| {
+        let (data, options) = (place.data(), options.clone());
+        async move { DiskLog::open_read_only(data, &name, options).await }
+    };
+    match each(names, open).await {
+        Ok(logs) => Ok(Some(logs)),
+        Err(OpenError::NoStream { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens the logs of all partitions, some at a time.
+async fn each<F>(
+    names: &[String],
+    open: impl Fn(String) -> F,
+) -> Result<Vec<Arc<DiskLog>>, OpenError>
+where
+    F: Future<Output = Result<DiskLog, OpenError>> + Send + 'static,
+{
+    let mut logs = vec![None; names.len()];
+    let mut opening = JoinSet::new();
+    let mut left = names.iter().enumerate();
+    loop {
+        for (partition, name) in left.by_ref().take(AT_ONCE - opening.len()) {
+            let opened = open(name.clone());
+            opening.spawn(async move { (partition, opened.await) });
+        }
+        match opening.join_next().await {
+            Some(Ok((partition, opened))) => logs[partition] = Some(Arc::new(opened?)),
+            Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
+            None => return Ok(logs.into_iter().flatten().collect()),
         }
     }
-    Ok(Some(logs))
 }
 
 /// What failed on this machine's disk, for whoever reads from the mirror.
@@ -105,14 +139,30 @@ pub(crate) fn set_aside(place: &Place, names: &[String]) -> Vec<String> {
     streams
 }
 
-/// Puts a partition that was rebuilt in its place, where a crash came between.
-fn finish_swap(place: &Place, name: &str) -> Result<(), OpenError> {
-    let there = streams(&place.data())?;
-    let rebuilt = rebuilding(name);
-    if there.contains(&rebuilt) && !there.iter().any(|stream| stream == name) {
-        rename_stream(&place.data(), &rebuilt, name)?;
+/// Puts partitions that were rebuilt in their places, where a crash came between.
+async fn finish_swaps(place: &Place, names: &[String]) -> Result<(), OpenError> {
+    let there: BTreeSet<String> = streams(&place.data())?.into_iter().collect();
+    for name in names {
+        let rebuilt = rebuilding(name);
+        if there.contains(&rebuilt) && !there.contains(name) {
+            rename(&place.data(), &rebuilt, name).await?;
+        }
     }
     Ok(())
+}
+
+/// Renames a stream of which nobody here is the writer. Whoever follows it holds its lock for an instant now and
+/// then, to see whether there is a writer.
+async fn rename(data: &Path, from: &str, to: &str) -> Result<(), OpenError> {
+    let began = Instant::now();
+    loop {
+        match rename_stream(data, from, to) {
+            Err(OpenError::Locked { .. }) if began.elapsed() < LOCKED_MAX => {
+                sleep(LOCKED_LOOK).await;
+            }
+            renamed => return renamed,
+        }
+    }
 }
 
 /// Setting a partition aside and putting a new one, with its beginning, in its place.
@@ -150,15 +200,16 @@ impl<'a> Swap<'a> {
         let begun = self.is_part_of(old, &new, common).await;
         if !begun.map_err(|error| MirrorError::from_read(place, &error))? {
             new.close().await.map_err(|error| self.failed(&error))?;
-            rename_stream(&data, &rebuilt, &free(place, self.name, "leftover")?)?;
+            let leftover = free(place, self.name, "leftover")?;
+            rename(&data, &rebuilt, &leftover).await?;
             new = DiskLog::open(&data, &rebuilt, options.clone()).await?;
         }
         let copied = self.copy(old, &new, common).await;
         copied.map_err(|error| MirrorError::from_read(place, &error))?;
         new.close().await.map_err(|error| self.failed(&error))?;
         old.close().await.map_err(|error| self.failed(&error))?;
-        rename_stream(&data, self.name, set_aside)?;
-        rename_stream(&data, &rebuilt, self.name)?;
+        rename(&data, self.name, set_aside).await?;
+        rename(&data, &rebuilt, self.name).await?;
         Ok(Arc::new(
             DiskLog::open(&data, self.name, options.clone()).await?,
         ))
@@ -202,5 +253,30 @@ impl<'a> Swap<'a> {
 
     fn failed(&self, error: &AppendError) -> MirrorError {
         MirrorError::from_read(&self.shared.place, &read_error(self.shared, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_looks_at_a_stream_does_not_keep_it_from_being_renamed() {
+        let base = tempfile::tempdir().unwrap();
+        let options = options(&DiskOptions::default());
+        let log = DiskLog::open(base.path(), "a", options).await.unwrap();
+        log.close().await.unwrap();
+        let lock = base.path().join("streams").join("a").join("writer.lock");
+        let looking = std::fs::File::open(lock).unwrap();
+        looking.lock_shared().unwrap();
+        let data = base.path().to_owned();
+        let renaming = tokio::spawn(async move { rename(&data, "a", "b").await });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!renaming.is_finished());
+        drop(looking);
+        renaming.await.unwrap().unwrap();
+        assert_eq!(streams(base.path()).unwrap(), ["b"]);
     }
 }

@@ -8,12 +8,14 @@
 //!   incidents.ndjson    gaps and divergences, one JSON object a line
 //!   counts.json         how many entries the server had counted when it was last compared
 //!   lock                held by the process that maintains the mirror
-//!   name                under what name it registers
+//!   name                under what name it registers, and in a second line which directory that is: a copy
+//!                       of the directory is another mirror
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use twox_hash::XxHash3_64;
 use uuid::Uuid;
@@ -97,37 +99,92 @@ impl Place {
     }
 
     /// The name to register under, made up the first time: the host's, and what tells this directory
-    /// from others on it.
-    pub(crate) fn name(&self) -> Result<String, MirrorError> {
-        if let Some(name) = self.given_name() {
-            return Ok(name);
-        }
-        let uname = rustix::system::uname();
-        let host = uname.nodename().to_string_lossy();
-        let host: String = host.chars().filter(|c| !c.is_control()).take(64).collect();
-        let host = if host.is_empty() { "mirror" } else { &host };
-        let id = Uuid::new_v4().simple().to_string();
-        let name = format!("{host}-{}", &id[..8]);
+    /// from others on it. A directory that was copied gets a name of its own: under one name each of the two
+    /// would let go of what the other has not got.
+    pub(crate) fn name(&self) -> Result<Name, MirrorError> {
         let path = self.dir.join("name");
-        let written = File::create_new(&path).and_then(|mut file| {
-            file.write_all(name.as_bytes())?;
-            file.sync_all()
-        });
-        match written {
-            Ok(()) => Ok(name),
-            // Another process was faster, or left it half written.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Ok(self.given_name().unwrap_or_else(|| host.to_owned()))
-            }
-            Err(error) => Err(failed("writing", &path, &error)),
+        let identity = self
+            .identity()
+            .map_err(|error| failed("reading", &self.dir, &error))?;
+        let Some((name, of)) = self.recorded_name() else {
+            let name = new_name();
+            let written = File::create_new(&path).and_then(|file| write(file, &name, &identity));
+            return match written {
+                Ok(()) => Ok(Name { name, copied: None }),
+                // Another process was faster, or left it half written.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Name {
+                    name: self.given_name().unwrap_or(name),
+                    copied: None,
+                }),
+                Err(error) => Err(failed("writing", &path, &error)),
+            };
+        };
+        if of.as_ref() == Some(&identity) {
+            return Ok(Name { name, copied: None });
         }
+        // One that says nothing of its directory is taken for the directory's own.
+        let (name, copied) = match of {
+            None => (name, None),
+            Some(_) => (new_name(), Some(name)),
+        };
+        let new = self.dir.join("name.new");
+        let replaced = File::create(&new)
+            .and_then(|file| write(file, &name, &identity))
+            .and_then(|()| fs::rename(&new, &path));
+        replaced.map_err(|error| failed("writing", &path, &error))?;
+        Ok(Name { name, copied })
+    }
+
+    /// What no copy of the directory has, and the directory keeps wherever it is moved on its file system.
+    fn identity(&self) -> io::Result<String> {
+        let metadata = fs::metadata(&self.dir)?;
+        // Some file systems do not know it.
+        let created = metadata.created().ok();
+        let created = created.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let created = created.map_or(0, |since| since.as_nanos());
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Ok(format!("{inode}-{created}"))
     }
 
     /// The name that was given to it before.
     pub(crate) fn given_name(&self) -> Option<String> {
-        let name = fs::read_to_string(self.dir.join("name")).ok()?;
-        Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+        self.recorded_name().map(|(name, _)| name)
     }
+
+    /// The name, and which directory it was given to, if that is told.
+    fn recorded_name(&self) -> Option<(String, Option<String>)> {
+        let text = fs::read_to_string(self.dir.join("name")).ok()?;
+        let mut lines = text.lines().map(str::trim);
+        let name = lines.next().filter(|name| !name.is_empty())?.to_owned();
+        let of = lines.next().filter(|of| !of.is_empty());
+        Some((name, of.map(str::to_owned)))
+    }
+}
+
+/// What a mirror is called.
+#[derive(Debug)]
+pub(crate) struct Name {
+    pub(crate) name: String,
+    /// The name of the mirror whose directory was copied, where that was noticed just now.
+    pub(crate) copied: Option<String>,
+}
+
+/// The host's name, and what no other mirror has.
+fn new_name() -> String {
+    let uname = rustix::system::uname();
+    let host = uname.nodename().to_string_lossy();
+    let host: String = host.chars().filter(|c| !c.is_control()).take(64).collect();
+    let host = if host.is_empty() { "mirror" } else { &host };
+    let id = Uuid::new_v4().simple().to_string();
+    format!("{host}-{}", &id[..8])
+}
+
+fn write(mut file: File, name: &str, identity: &str) -> io::Result<()> {
+    write!(file, "{name}\n{identity}\n")?;
+    file.sync_all()
 }
 
 /// Says what could not be done.
@@ -173,9 +230,42 @@ mod tests {
         let place = Place::new(base.path(), "a", "b");
         place.create().unwrap();
         assert_eq!(place.given_name(), None);
-        let name = place.name().unwrap();
-        assert_eq!(place.name().unwrap(), name);
-        assert_eq!(place.given_name(), Some(name));
+        let name = place.name().unwrap().name;
+        assert_eq!(place.name().unwrap().name, name);
+        assert_eq!(place.given_name(), Some(name.clone()));
+        // Wherever it is moved to.
+        let moved = Place {
+            dir: base.path().join("moved"),
+        };
+        fs::rename(place.dir(), moved.dir()).unwrap();
+        let there = moved.name().unwrap();
+        assert_eq!((there.name, there.copied), (name, None));
+    }
+
+    #[test]
+    fn a_copy_has_a_name_of_its_own() {
+        let base = tempfile::tempdir().unwrap();
+        let place = Place::new(base.path(), "a", "b");
+        place.create().unwrap();
+        let name = place.name().unwrap().name;
+        let copy = Place {
+            dir: base.path().join("copy"),
+        };
+        copy.create().unwrap();
+        fs::copy(place.dir().join("name"), copy.dir().join("name")).unwrap();
+        let taken = copy.name().unwrap();
+        assert_ne!(taken.name, name);
+        assert_eq!(taken.copied, Some(name.clone()));
+        // That is told once, and the other keeps its name.
+        let again = copy.name().unwrap();
+        assert_eq!((again.name, again.copied), (taken.name, None));
+        assert_eq!(place.name().unwrap().name, name);
+        // One that was named before copies were told apart keeps its name, too.
+        fs::write(copy.dir().join("name"), "host-1\n").unwrap();
+        for _ in 0..2 {
+            let kept = copy.name().unwrap();
+            assert_eq!((kept.name.as_str(), kept.copied), ("host-1", None));
+        }
     }
 
     #[test]

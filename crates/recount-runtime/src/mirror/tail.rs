@@ -89,6 +89,8 @@ impl Tail {
     /// Finds out where to go on, and begins there.
     async fn connect(&self) -> Result<(Arc<DiskLog>, Box<dyn Feed>), Trouble> {
         let (origin, partition) = (&self.shared.origin, self.partition);
+        // Where there are many partitions, not all of them connect at once.
+        let turn = self.keeper.turns.acquire().await;
         let log = self.shared.log(partition);
         let tail = tail_of(&log).await.map_err(Trouble::Local)?;
         // The server may be replaced at any moment. The feed is there before anything is compared: if that
@@ -99,6 +101,8 @@ impl Tail {
         // What the mirror is to get must not be trimmed from here on.
         self.keeper
             .hold_at_most(partition, standing.map_err(Trouble::Origin)?.last);
+        // All who came so far are registered at once.
+        drop(turn);
         self.keeper.register_first().await;
         // Counted before the server is asked: it can only count more since.
         let count = self.shared.count(partition);

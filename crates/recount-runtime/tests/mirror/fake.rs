@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use recount_conformance::{MemoryLog, MemoryOptions, MemoryStream};
 use recount_core::{
-    Cursor, Entry, EntryId, EventLog, Feed, IdRange, Limits, ManualClock, Origin, Partition,
-    ReadError, ReadRange, Recorded, Registration, Standing, TrimLimit, TrimRequest,
+    Clock as _, Cursor, Entry, EntryId, EventLog, Feed, IdRange, Limits, ManualClock, Origin,
+    Partition, ReadError, ReadRange, Recorded, Registration, Standing, Timestamp, TrimLimit,
+    TrimRequest,
 };
 use tokio::sync::watch;
 
@@ -27,6 +28,10 @@ pub struct Fake {
     pub on_register: Mutex<Option<OnRegister>>,
     /// How many entries feeds handed out.
     fed: Arc<AtomicU64>,
+    /// How many feeds were asked for.
+    feeds: watch::Sender<usize>,
+    /// No registration ends before there were so many.
+    feeds_awaited: AtomicUsize,
 }
 
 struct State {
@@ -78,6 +83,8 @@ impl Fake {
             moved: watch::Sender::new(0),
             on_register: Mutex::new(None),
             fed: Arc::default(),
+            feeds: watch::Sender::new(0),
+            feeds_awaited: AtomicUsize::new(0),
         })
     }
 
@@ -144,6 +151,11 @@ impl Fake {
     /// Refuses registrations, as a replica does.
     pub fn refuse(&self) {
         self.state.lock().refuses = true;
+    }
+
+    /// Takes its time to register a mirror: until so many feeds were asked for.
+    pub fn register_after_feeds(&self, feeds: usize) {
+        self.feeds_awaited.store(feeds, Ordering::SeqCst);
     }
 
     async fn swap(&self, partition: Partition, entries: Vec<Entry>) {
@@ -283,6 +295,7 @@ impl Origin for Fake {
 
     async fn feed(&self, partition: Partition, after: EntryId) -> Result<Box<dyn Feed>, ReadError> {
         self.check_up()?;
+        self.feeds.send_modify(|feeds| *feeds += 1);
         let at_feed = self.state.lock().at_feed.take();
         if let Some(entries) = at_feed {
             self.replace(partition, entries).await;
@@ -311,6 +324,10 @@ impl Origin for Fake {
                 message: "it lets nobody write".into(),
             });
         }
+        let awaited = self.feeds_awaited.load(Ordering::SeqCst);
+        let mut feeds = self.feeds.subscribe();
+        let asked = feeds.wait_for(|&feeds| feeds >= awaited).await;
+        drop(asked.map_err(|_| cut_off())?);
         if let Some(on_register) = &*self.on_register.lock() {
             on_register(synced);
         }
@@ -331,6 +348,10 @@ impl Origin for Fake {
             lease_left_ms: lease.as_millis() as u64,
         });
         Ok(registrations.collect())
+    }
+
+    async fn now(&self) -> Result<Timestamp, ReadError> {
+        Ok(Timestamp::saturating_from_millis(self.clock.now_ms()))
     }
 
     async fn forget(&self, name: &str) -> Result<bool, ReadError> {

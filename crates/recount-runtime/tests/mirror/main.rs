@@ -1,5 +1,6 @@
 //! Mirrors of a server that is a log in memory.
 
+mod behind;
 mod contract;
 mod divergence;
 mod fake;
@@ -7,6 +8,7 @@ mod front;
 mod gaps;
 mod live;
 mod lost;
+mod partitions;
 mod roles;
 mod support;
 mod synced;

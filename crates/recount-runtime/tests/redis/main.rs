@@ -104,6 +104,11 @@ async fn a_mirror_holds_the_same_entries_under_the_same_ids() {
     let registered = log.registrations().await.expect("registrations");
     assert_eq!(registered.len(), 1);
     let end = there.last().expect("entries").position.entry_id;
+    assert_eq!(log.behind(0, end).await.expect("asked"), None);
+    log.append(batch(600..602)).await.expect("appended");
+    let behind = log.behind(0, end).await.expect("asked").expect("entries");
+    assert_eq!((behind.entries, behind.all), (2, true));
+    assert!(behind.age_ms < 60_000, "{behind:?}");
     assert_eq!(
         registered[0].synced.get(0),
         end,
