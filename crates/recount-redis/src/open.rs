@@ -100,6 +100,31 @@ pub enum OpenError {
         /// The stream.
         name: String,
     },
+    /// The name is that of another stream's partition.
+    #[error(
+        "{address}: {name} is a partition of the stream {stream}: name that stream, or choose another name"
+    )]
+    IsPartition {
+        /// The server, without secrets.
+        address: String,
+        /// The name, and the partition's key.
+        name: String,
+        /// The stream with partitions.
+        stream: String,
+    },
+    /// What would be a partition holds another stream.
+    #[error(
+        "{address}: the stream {name} would have a partition at the key {key}, which holds another stream: choose \
+         another name, or remove the key"
+    )]
+    Held {
+        /// The server, without secrets.
+        address: String,
+        /// The stream that was to have partitions.
+        name: String,
+        /// The key.
+        key: String,
+    },
     /// An option is out of its bounds.
     #[error(
         "a stream has from 1 to {} partitions, not {given}",
@@ -291,6 +316,15 @@ async fn partitions(
 ) -> Result<Vec<Keys>, OpenError> {
     let plain = Keys::new(stream);
     let mut kept = kept_tags(net, stream, &plain).await?;
+    if kept.is_empty()
+        && let Some(whole) = partitioned(net, stream).await?
+    {
+        return Err(OpenError::IsPartition {
+            address: net.url().to_string(),
+            name: stream.to_owned(),
+            stream: whole.to_owned(),
+        });
+    }
     let wanted = options.partitions.unwrap_or(kept.len().max(1) as u32);
     let actual = kept.len().max(1) as u32;
     if wanted != actual && !read_only {
@@ -316,6 +350,7 @@ async fn partitions(
         }
     }
     if wanted > 1 && kept.is_empty() && !read_only {
+        refuse_held(net, stream, &plain, wanted).await?;
         kept = say_tags(net, stream, &plain, wanted).await?;
         let actual = kept.len().max(1) as u32;
         // Somebody else was quicker.
@@ -328,6 +363,44 @@ async fn partitions(
         }
     }
     Ok(all(stream, &plain, &kept))
+}
+
+/// The stream that has `key` as one of its partitions, if there is one.
+async fn partitioned<'a>(net: &Net, key: &'a str) -> Result<Option<&'a str>, OpenError> {
+    let Some((stream, tag)) = key.strip_suffix('}').and_then(|key| key.rsplit_once(":{")) else {
+        return Ok(None);
+    };
+    if keys::refuse_name(stream).is_some() {
+        return Ok(None);
+    }
+    let tags = match kept_tags(net, stream, &Keys::new(stream)).await {
+        // Whoever has no rights on that stream may have them on this one.
+        Err(OpenError::Refused { .. }) => return Ok(None),
+        tags => tags?,
+    };
+    Ok(tags.iter().any(|kept| kept == tag).then_some(stream))
+}
+
+/// Refuses to make partitions of keys that hold streams of their own already.
+async fn refuse_held(net: &Net, stream: &str, plain: &Keys, wanted: u32) -> Result<(), OpenError> {
+    for keys in all(stream, plain, &tags(wanted)) {
+        let mut length = redis::cmd("XLEN");
+        length.arg(&keys.stream);
+        let held = match ask(net, &keys, length).await {
+            // What is no stream is told of when it is opened.
+            Err(OpenError::Refused { .. }) => false,
+            length => length? != Value::Int(0),
+        };
+        // Unless somebody else made the partitions meanwhile.
+        if held && kept_tags(net, stream, plain).await?.is_empty() {
+            return Err(OpenError::Held {
+                address: net.url().to_string(),
+                name: stream.to_owned(),
+                key: keys.stream,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn all(stream: &str, plain: &Keys, tags: &[String]) -> Vec<Keys> {
@@ -425,16 +498,7 @@ pub async fn streams(url: &RedisUrl, options: &RedisOptions) -> Result<Vec<Strin
     }
     let mut streams = Vec::new();
     for name in found {
-        let whole = match name.rsplit_once(":{") {
-            Some((stream, tag)) if tag.ends_with('}') && keys::refuse_name(stream).is_none() => {
-                let tags = kept_tags(&net, stream, &Keys::new(stream)).await?;
-                let tag = &tag[..tag.len() - 1];
-                tags.iter()
-                    .any(|kept| kept == tag)
-                    .then(|| stream.to_owned())
-            }
-            _ => None,
-        };
+        let whole = partitioned(&net, &name).await?.map(str::to_owned);
         streams.push(whole.unwrap_or(name));
     }
     streams.sort();

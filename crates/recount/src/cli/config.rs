@@ -6,7 +6,7 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::error::Result;
-use super::output::{Output, one_line, pad};
+use super::output::{Output, PrintArgs, one_line, pad, terminal_width, wrapped};
 use super::settings::{Settings, warn};
 
 /// Show every setting in force, and where it comes from
@@ -22,9 +22,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "json")]
     pub(super) example: bool,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    print: PrintArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -50,59 +49,73 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result {
         warn(told);
     }
     let mut output = Output::new();
-    if args.json {
+    if args.print.json {
         output.line(format_args!("{:#}", document(settings)))?;
     } else {
-        for line in table(settings) {
+        for line in table(&rows(settings), settings.color(), terminal_width()) {
             output.line(line)?;
         }
     }
     output.flush()
 }
 
-/// Settings, values and origins below each other.
-fn table(settings: &Settings) -> Vec<String> {
-    let rows: Vec<_> = settings
-        .resolved()
-        .all()
-        .map(|(setting, value, origin)| {
-            let value = one_line(&value.to_string()).into_owned();
-            let given = matches!(origin, Origin::Given(_));
-            (
-                setting.key,
-                value,
-                one_line(&origin.to_string()).into_owned(),
-                given,
-            )
-        })
-        .collect();
-    let keys = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
-    let values = rows
-        .iter()
-        .map(|(_, value, ..)| value.width())
-        .max()
-        .unwrap_or(0);
-    let styled = |text: String, style: Style| {
-        if settings.color() {
-            style.style(text).to_string()
-        } else {
-            text
-        }
+/// A setting as it is shown.
+struct Row {
+    key: &'static str,
+    value: String,
+    origin: String,
+    /// Whether somebody gave it.
+    given: bool,
+}
+
+fn rows(settings: &Settings) -> Vec<Row> {
+    let all = settings.resolved().all();
+    let rows = all.map(|(setting, value, origin)| Row {
+        key: setting.key,
+        value: one_line(&value.to_string()).into_owned(),
+        origin: one_line(&origin.to_string()).into_owned(),
+        given: matches!(origin, Origin::Given(_)),
+    });
+    rows.collect()
+}
+
+/// Settings, values and origins below each other; where the terminal is too narrow for that, each value and
+/// its origin below the setting.
+fn table(rows: &[Row], color: bool, terminal: Option<usize>) -> Vec<String> {
+    let widest = |part: fn(&Row) -> &str| {
+        let widths = rows.iter().map(|row| part(row).width());
+        widths.max().unwrap_or(0)
     };
-    rows.into_iter()
-        .map(|(key, value, origin, given)| {
-            let value = styled(
-                pad(&value, values),
-                if given {
-                    Style::new().bold()
-                } else {
-                    Style::new()
-                },
-            );
-            let origin = styled(origin, Style::new().dimmed());
-            format!("{key:keys$}  {value}  {origin}")
-        })
-        .collect()
+    let (keys, values) = (widest(|row| row.key), widest(|row| &row.value));
+    let wide = keys + 2 + values + 2 + widest(|row| &row.origin);
+    let narrow = terminal.filter(|&terminal| terminal < wide);
+    let lines = rows.iter().flat_map(|row| {
+        let value = if row.given {
+            Style::new().bold()
+        } else {
+            Style::new()
+        };
+        let styled = |text: &str, style: Style| {
+            if color {
+                style.style(text).to_string()
+            } else {
+                text.to_owned()
+            }
+        };
+        let origin = Style::new().dimmed();
+        let Some(terminal) = narrow else {
+            let value = styled(&pad(&row.value, values), value);
+            let origin = styled(&row.origin, origin);
+            return vec![format!("{:keys$}  {value}  {origin}", row.key)];
+        };
+        let below = [(&row.value, value), (&row.origin, origin)];
+        let below = below.into_iter().flat_map(|(text, style)| {
+            let lines = wrapped(text, terminal.saturating_sub(2)).into_iter();
+            lines.map(move |line| format!("  {}", styled(&line, style)))
+        });
+        std::iter::once(row.key.to_owned()).chain(below).collect()
+    });
+    lines.collect()
 }
 
 /// The same for programs.
@@ -147,6 +160,37 @@ fn unknown(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrow_terminal_has_values_below_their_settings() {
+        let row = |key, value: &str, origin: &str, given| Row {
+            key,
+            value: value.to_owned(),
+            origin: origin.to_owned(),
+            given,
+        };
+        let rows = [
+            row("url", "disk:recount-data", "default", false),
+            row("lock_wait", "7s", "RECOUNT_LOCK_WAIT", true),
+        ];
+        let wide = [
+            "url        disk:recount-data  default",
+            "lock_wait  7s                 RECOUNT_LOCK_WAIT",
+        ];
+        assert_eq!(table(&rows, false, None), wide);
+        assert_eq!(table(&rows, false, Some(47)), wide);
+        let narrow = [
+            "url",
+            "  disk:recount-data",
+            "  default",
+            "lock_wait",
+            "  7s",
+            "  RECOUNT_LOCK_WAIT",
+        ];
+        assert_eq!(table(&rows, false, Some(46)), narrow);
+        let bold = "  \u{1b}[1m7s\u{1b}[0m".to_owned();
+        assert!(table(&rows, true, Some(46)).contains(&bold));
+    }
 
     #[test]
     fn a_variable_that_is_not_read_is_told() {

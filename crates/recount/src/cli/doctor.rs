@@ -13,7 +13,7 @@ use recount_disk::doctor::{self, Done, Finding, Repaired, Report, Root, Severity
 
 use self::progress::Progress;
 use super::error::{Failure, Result};
-use super::output::{Output, count};
+use super::output::{Output, PrintArgs, count};
 use super::settings::Settings;
 
 /// Check every file of the log, explain it, and repair what can be repaired
@@ -29,9 +29,8 @@ pub(super) struct Args {
     #[arg(long)]
     repair: bool,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    print: PrintArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -130,7 +129,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         .await
         .map_err(|error| Failure::new(format!("examining {}: {error}", settings.url())))??;
     let mut output = Output::new();
-    if args.json {
+    if args.print.json {
         output.line(format_args!(
             "{:#}",
             document::of(&examined, settings.url())

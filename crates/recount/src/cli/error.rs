@@ -124,7 +124,9 @@ impl From<OpenError> for Failure {
             | OpenError::Redis(
                 RedisError::Name { .. }
                 | RedisError::Partitions { .. }
-                | RedisError::OtherPartitions { .. },
+                | RedisError::OtherPartitions { .. }
+                | RedisError::IsPartition { .. }
+                | RedisError::Held { .. },
             ) => Self::usage(message),
             OpenError::Disk(DiskError::Locked { .. }) => Self::Locked {
                 message,

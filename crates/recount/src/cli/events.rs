@@ -1,6 +1,7 @@
 //! `recount events`
 
-use recount::{Events, Recorded, Recount, SessionPage, json};
+use recount::{Events, Recorded, Recount, json};
+use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::error::Result;
@@ -9,7 +10,7 @@ use super::mirror::{prepare, warn_of_incidents};
 use super::numbers::from_1;
 use super::output::{Output, one_line, pad};
 use super::select::SelectArgs;
-use super::session::{Seen, warn_if_partial, warn_of_missing};
+use super::session::SessionCheck;
 use super::settings::Settings;
 
 /// Show what is recorded, by session, user, type, entry id and time
@@ -33,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = from_1::<u64>)]
     limit: Option<u64>,
 
-    /// Print each event as a JSON object, one a line
+    /// Print each event as a JSON object, one a line; with --count, one document
     #[arg(long)]
     json: bool,
 
@@ -42,7 +43,7 @@ pub(super) struct Args {
     raw: bool,
 
     /// Print only how many there are
-    #[arg(long, conflicts_with_all = ["json", "raw"])]
+    #[arg(long, conflicts_with = "raw")]
     count: bool,
 }
 
@@ -67,7 +68,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     } else {
         prepare(&log, &query, settings).await?;
     }
-    let session = session(&log, &args).await?;
+    let mut session = SessionCheck::begin(&log, &args.select, args.limit).await?;
     let mut events = select(&log, &args.select, args.reverse).await?;
     if let Some(limit) = args.limit {
         events = events.limit(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -75,14 +76,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let mut output = Output::new();
     let mut lines = Lines::for_output(settings.color());
     let mut count = 0;
-    let mut seen = Seen::default();
     while let Some(page) = events.next_page().await? {
         // Gives Ctrl-C its turn where no page has to be waited for.
         tokio::task::yield_now().await;
         count += page.len();
-        for recorded in &page {
-            seen.see(recorded);
-        }
+        session.see(&page);
         lines.widen(&page);
         for recorded in page.iter().filter(|_| !args.count) {
             if args.json && args.raw {
@@ -96,32 +94,20 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
             }
         }
     }
-    if args.count {
+    if args.count && args.json {
+        let mut document = json!({"count": count});
+        session.tell(&mut document);
+        output.line(document)?;
+    } else if args.count {
         output.line(count)?;
     }
     output.flush()?;
-    if let Some(page) = session {
-        warn_of_missing(&page, seen);
-    }
+    session.end(true);
     if count == 0 && !args.count {
         settings.note("no events");
     }
     log.close().await?;
     Ok(())
-}
-
-/// What is known of the session that is asked for, where all of it is shown: what is missing shows then.
-/// Warns at once where a part is asked for of one that is not all there.
-async fn session(log: &Recount, args: &Args) -> Result<Option<SessionPage>> {
-    let Some(session) = args.select.session() else {
-        return Ok(None);
-    };
-    let page = log.session(session).recent(1).await?;
-    if args.select.is_whole_session() && args.limit.is_none() {
-        return Ok(Some(page));
-    }
-    warn_if_partial(&page);
-    Ok(None)
 }
 
 /// An entry's id and its fields, one a line.

@@ -19,6 +19,7 @@ use super::events::select;
 use super::mirror::prepare;
 use super::output::{count, progress_bar};
 use super::select::SelectArgs;
+use super::session::SessionCheck;
 use super::settings::Settings;
 
 /// Write events as NDJSON, to be imported elsewhere, or as CSV or Parquet
@@ -62,11 +63,13 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     format.check(&target)?;
     let log = settings.open_read_only().await?;
     prepare(&log, &args.select.query(), settings).await?;
+    let mut session = SessionCheck::begin(&log, &args.select, None).await?;
     let mut rows = Rows::new(format, target.open().await?)?;
     let progress = progress(&log, args.select.is_everything(), settings).await?;
-    let written = write(&log, &args.select, &progress, &mut rows).await?;
+    let written = write(&log, &args.select, &progress, &mut session, &mut rows).await?;
     rows.finish()?;
     progress.finish_and_clear();
+    session.end(true);
     settings.note(format_args!(
         "{} exported as {}",
         count(written, "event"),
@@ -81,6 +84,7 @@ async fn write(
     log: &Recount,
     selected: &SelectArgs,
     progress: &ProgressBar,
+    session: &mut SessionCheck,
     rows: &mut Rows,
 ) -> Result<u64> {
     // As it is stored: a backup holds no reader's idea of the data.
@@ -90,6 +94,7 @@ async fn write(
         // Gives Ctrl-C its turn where no page has to be waited for.
         tokio::task::yield_now().await;
         let entries = page.len() as u64;
+        session.see(&page);
         rows.add(page)?;
         written += entries;
         progress.inc(entries);

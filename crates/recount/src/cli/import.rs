@@ -24,7 +24,7 @@ use self::summary::Summary;
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
 use super::output::{Output, count};
-use super::settings::{BatchArgs, Settings, WriteArgs, is_no_stream, warn};
+use super::settings::{AppendArgs, Settings, is_no_stream, warn};
 
 /// How many of the things that were skipped are told one by one.
 const WARNINGS_MAX: u64 = 5;
@@ -70,10 +70,7 @@ pub(super) struct Args {
     json: bool,
 
     #[command(flatten)]
-    pub(super) batch: BatchArgs,
-
-    #[command(flatten)]
-    pub(super) write: WriteArgs,
+    pub(super) append: AppendArgs,
 }
 
 const EXAMPLES: &str = "\

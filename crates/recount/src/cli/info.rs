@@ -1,14 +1,15 @@
 //! `recount info`
 
+mod document;
 mod partitions;
 mod window;
 
-use recount::{EntryId, LogInfo, PartitionInfo, Timestamp};
-use serde_json::{Map, Value, json};
+use recount::{EntryId, LogInfo, Timestamp};
 
 use super::error::Result;
-use super::output::{Output, count, terminal_width, thousands, wrapped};
+use super::output::{Output, PrintArgs, count, some_of, terminal_width, thousands};
 use super::settings::{Settings, warn};
+use super::table;
 
 /// Show what the log holds, and what publishing from here would promise
 ///
@@ -18,9 +19,8 @@ use super::settings::{Settings, warn};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    print: PrintArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -33,15 +33,16 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let info = log.info().await?;
     let streams = settings.streams().await?;
     let mut output = Output::new();
-    if args.json {
-        let document = document(&info, streams.as_deref(), settings);
+    if args.print.json {
+        let keys = log.origin().map(|origin| origin.partition_names());
+        let document = document::document(&info, streams.as_deref(), keys.as_deref(), settings);
         output.line(format_args!("{document:#}"))?;
     } else {
         let rows = rows(&info, streams.as_deref());
-        for line in table(&rows, terminal_width()) {
+        for line in table::facts(&rows, terminal_width()) {
             output.line(line)?;
         }
-        for line in partitions::table(&info) {
+        for line in partitions::table(&info, terminal_width()) {
             output.line(line)?;
         }
     }
@@ -51,23 +52,6 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     }
     log.close().await?;
     Ok(())
-}
-
-/// Names on the left, facts on the right, broken where the terminal ends.
-fn table(rows: &[(String, String)], terminal: Option<usize>) -> Vec<String> {
-    const FACT_WIDTH_MIN: usize = 20;
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let room = terminal.map_or(usize::MAX, |terminal| {
-        terminal.saturating_sub(width + 2).max(FACT_WIDTH_MIN)
-    });
-    let lines = rows.iter().flat_map(|(name, fact)| {
-        let facts = wrapped(fact, room).into_iter();
-        let names = std::iter::once(&**name).chain(std::iter::repeat(""));
-        names.zip(facts)
-    });
-    lines
-        .map(|(name, fact)| format!("{name:width$}  {fact}"))
-        .collect()
 }
 
 /// The fact that says how `max_length` is meant.
@@ -80,7 +64,7 @@ fn rows(info: &LogInfo, streams: Option<&[String]>) -> Vec<(String, String)> {
         ("location".to_owned(), info.location.clone()),
         ("stream".to_owned(), info.stream.clone()),
     ];
-    rows.extend(streams.map(|streams| ("streams there".to_owned(), streams.join(", "))));
+    rows.extend(streams.map(|streams| ("streams there".to_owned(), some_of(streams))));
     rows.push(("entries".to_owned(), thousands(info.length())));
     match &info.partitions[..] {
         [partition] => {
@@ -155,50 +139,6 @@ fn facts(info: &LogInfo) -> impl Iterator<Item = &(String, String)> {
     info.details.iter().filter(|(name, _)| name != "sync")
 }
 
-/// The same for programs.
-fn document(info: &LogInfo, streams: Option<&[String]>, settings: &Settings) -> Value {
-    let details: Map<_, _> = facts(info)
-        .map(|(name, value)| match value.parse::<u64>() {
-            Ok(number) => (name.clone(), json!(number)),
-            Err(_) => (name.clone(), json!(value)),
-        })
-        .collect();
-    let mut promise = json!({
-        "durability": info.durability.to_string(),
-        "note": info.durability_note,
-    });
-    if !settings.on_server() {
-        promise["fsync"] = settings.sync().to_string().into();
-    }
-    json!({
-        "engine": info.engine,
-        "location": info.location,
-        "stream": info.stream,
-        "streams": streams,
-        "length": info.length(),
-        "bytes": info.bytes,
-        "if_published_from_here": promise,
-        "idempotency_window_ms": info.idempotency_window_ms,
-        "partitions": info.partitions.iter().map(partition_document).collect::<Vec<_>>(),
-        "details": details,
-        "warnings": info.warnings,
-    })
-}
-
-fn partition_document(partition: &PartitionInfo) -> Value {
-    let held_back = partition.held_back.iter();
-    json!({
-        "partition": partition.partition,
-        "length": partition.length,
-        "entries_added": partition.entries_added,
-        "first": partition.first.map(|id| id.to_string()),
-        "last": partition.last.to_string(),
-        "held_back": held_back
-            .map(|held| json!({"by": held.by, "from": held.from.to_string()}))
-            .collect::<Vec<_>>(),
-    })
-}
-
 fn id_and_time(id: EntryId) -> String {
     format!("{id}  {}", Timestamp::saturating_from_millis(id.ms))
 }
@@ -232,26 +172,6 @@ fn span(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_fact_goes_on_under_itself() {
-        let rows = [
-            ("engine".to_owned(), "disk".to_owned()),
-            (
-                "it".to_owned(),
-                "survives a power failure, and more".to_owned(),
-            ),
-        ];
-        assert_eq!(
-            table(&rows, Some(34)),
-            [
-                "engine  disk",
-                "it      survives a power failure,",
-                "        and more"
-            ]
-        );
-        assert_eq!(table(&rows, None).len(), 2);
-    }
 
     #[test]
     fn sizes_and_spans_read_well() {

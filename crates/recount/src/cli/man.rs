@@ -15,8 +15,9 @@ use super::output::Output;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The command whose page is printed; without it, that of recount itself
-    command: Option<String>,
+    /// The command whose page is printed, such as events or mirrors run; without it, that of recount
+    /// itself
+    command: Vec<String>,
 
     /// Write the pages of all commands into DIR, which is created if it is missing, and print their
     /// paths
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   recount man | man -l -
   recount man events | man -l -
+  recount man mirrors run | man -l -
   recount man --output ~/.local/share/man/man1";
 
 pub(super) fn run(args: &Args) -> Result {
@@ -36,8 +38,7 @@ pub(super) fn run(args: &Args) -> Result {
     top.build();
     if let Some(folder) = &args.output {
         fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
-        let commands = [&top].into_iter().chain(top.get_subcommands());
-        for command in commands {
+        for command in all(&top) {
             let path = folder.join(format!("{}.1", name(command)));
             let page = page(&top, command)?;
             fs::write(&path, page).map_err(|error| failed(&path, &error))?;
@@ -45,15 +46,24 @@ pub(super) fn run(args: &Args) -> Result {
         }
         return output.flush();
     }
-    let command = match &args.command {
-        None => &top,
-        Some(name) => top.find_subcommand(name).ok_or_else(|| {
-            Failure::usage(format!("there is no command {name:?}"))
-                .hint("recount --help lists the commands")
-        })?,
-    };
+    // As its page is called, or in words.
+    let words = std::iter::once(name(&top)).chain(args.command.iter().map(String::as_str));
+    let wanted = words.collect::<Vec<_>>().join("-");
+    let mut commands = all(&top).into_iter();
+    let command = commands.find(|command| name(command) == wanted);
+    let command = command.ok_or_else(|| {
+        let given = args.command.join(" ");
+        Failure::usage(format!("there is no command {given:?}"))
+            .hint("recount --help lists the commands")
+    })?;
     output.line(page(&top, command)?.trim_end())?;
     output.flush()
+}
+
+/// A command and all below it.
+fn all(command: &clap::Command) -> Vec<&clap::Command> {
+    let below = command.get_subcommands().flat_map(all);
+    std::iter::once(command).chain(below).collect()
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
@@ -66,7 +76,7 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// The page of `command`, which is one of `top` or `top` itself.
+/// The page of `command`, which is one of `top` or below it.
 fn page(top: &clap::Command, command: &clap::Command) -> Result<String> {
     render(top, command).map_err(|error| Failure::new(format!("rendering a manual page: {error}")))
 }
@@ -108,9 +118,15 @@ fn render(top: &clap::Command, command: &clap::Command) -> io::Result<String> {
         }
         roff.control("fi", []);
     }
-    if command.get_name() != top.get_name() {
+    let above = all(top).into_iter();
+    let above = above.filter(|above| {
+        let own = name(command).strip_prefix(name(above));
+        own.is_some_and(|own| own.starts_with('-'))
+    });
+    let above: Vec<_> = above.map(|above| format!("{}(1)", name(above))).collect();
+    if !above.is_empty() {
         roff.control("SH", ["SEE ALSO"]);
-        roff.text([roman("recount(1)")]);
+        roff.text([roman(above.join(", "))]);
     }
     roff.to_writer(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())

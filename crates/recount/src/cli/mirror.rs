@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indicatif::ProgressBar;
-use recount::{Incident, IncidentKind, Mirror, Query, Recount};
+use recount::{Incident, IncidentKind, Mirror, MirrorProgress, Query, Recount};
 
 use super::error::Result;
 use super::output::{count, progress_bar, thousands};
@@ -23,17 +23,17 @@ pub(super) async fn prepare(log: &Recount, query: &Query, settings: &Settings) -
 }
 
 async fn catch_up(log: &Recount, folder: &Path, settings: &Settings) -> Result {
-    let is_new = !folder.exists();
-    let Some(mirror) = log.mirror().await? else {
-        return Ok(());
-    };
-    if is_new {
+    if !folder.exists() {
         settings.note(format_args!(
             "no mirror of the stream on this machine yet: copying it to {}; if that is stopped, the next \
              query goes on",
             folder.display()
         ));
     }
+    let Some(mirror) = log.mirror().await? else {
+        return Ok(());
+    };
+    note_copied(&mirror, settings);
     let end = log.log().tail().await?;
     let bar = progress_bar(None, "{spinner} {msg}, {elapsed}", settings.quiet());
     tokio::select! {
@@ -42,6 +42,16 @@ async fn catch_up(log: &Recount, folder: &Path, settings: &Settings) -> Result {
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Says once that a mirror's directory was copied from another's.
+pub(super) fn note_copied(mirror: &Mirror, settings: &Settings) {
+    if let Some(other) = mirror.copied_from() {
+        settings.note(format_args!(
+            "the mirror's directory is a copy of {other}'s: it registers as {} from now on",
+            mirror.name()
+        ));
+    }
 }
 
 /// Warns of what is in no copy, and of what the server lost, as long as nobody took note of it.
@@ -112,19 +122,33 @@ fn lost(incidents: &[Incident]) -> Option<String> {
 async fn show(mirror: &Mirror, bar: &ProgressBar) {
     let mut progress = mirror.progress();
     while progress.changed().await.is_ok() {
-        let (mut mirrored, mut expected) = (0, 0);
-        for partition in progress.borrow_and_update().iter() {
-            mirrored += partition.mirrored;
-            expected += partition.expected.max(partition.mirrored);
-        }
-        bar.set_message(format!(
-            "mirroring: {} of about {}",
-            thousands(mirrored),
-            count(expected, "event")
-        ));
+        bar.set_message(words(&progress.borrow_and_update()));
         bar.tick();
     }
     std::future::pending::<()>().await;
+}
+
+/// `mirroring: 12,000 of about 50,000 events`
+fn words(progress: &[MirrorProgress]) -> String {
+    let (mut mirrored, mut expected, mut live) = (0, 0, 0);
+    for partition in progress {
+        mirrored += partition.mirrored;
+        expected += partition.expected.max(partition.mirrored);
+        live += u64::from(partition.live);
+    }
+    let events = format!(
+        "mirroring: {} of about {}",
+        thousands(mirrored),
+        count(expected, "event")
+    );
+    match progress.len() as u64 {
+        0 | 1 => events,
+        partitions => format!(
+            "{events}, {} of {} partitions have caught up",
+            thousands(live),
+            thousands(partitions)
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -182,5 +206,22 @@ mod tests {
         );
         let twice = lost(&[divergence.clone(), divergence]).unwrap();
         assert!(twice.contains("2 times, the last time, as was"), "{twice}");
+    }
+
+    #[test]
+    fn how_far_the_copy_is_is_told() {
+        let progress = |mirrored, live| MirrorProgress {
+            mirrored,
+            expected: 1_000,
+            last: EntryId::MIN,
+            live,
+        };
+        let one = [progress(10, false)];
+        assert_eq!(words(&one), "mirroring: 10 of about 1,000 events");
+        let two = [progress(10, false), progress(2_000, true)];
+        assert_eq!(
+            words(&two),
+            "mirroring: 2,010 of about 3,000 events, 1 of 2 partitions have caught up"
+        );
     }
 }

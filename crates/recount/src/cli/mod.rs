@@ -33,6 +33,7 @@ mod session;
 mod settings;
 mod state;
 mod stdin;
+mod table;
 mod tail;
 mod trim;
 #[cfg(test)]
@@ -98,15 +99,33 @@ enum Command {
 }
 
 impl Command {
-    /// The flags about writing that stand behind the command; none where it only reads.
-    fn write_args(&mut self) -> Option<&mut WriteArgs> {
+    /// What the flags about writing say that stand behind the command, or `before` it. A flag that
+    /// nothing would come of is refused.
+    fn written(&self, before: &WriteArgs) -> Result<OwnFlags> {
+        let append = |args: &WriteArgs| Ok(args.or(before));
+        let refused = |flag: &str, why: &str| Err(Failure::usage(format!("{flag} is about {why}")));
         match self {
-            Self::Publish(args) => Some(&mut args.write),
-            Self::Import(args) => Some(&mut args.write),
-            Self::Replay(args) => Some(&mut args.write),
-            Self::Trim(args) => Some(&mut args.write),
-            Self::Demo(args) => Some(&mut args.write),
-            _ => None,
+            Self::Publish(args) => append(&args.append.write),
+            Self::Import(args) => append(&args.append.write),
+            Self::Demo(args) => append(&args.write),
+            Self::Replay(args) => match args.flag_without_use(before) {
+                Some(flag) => refused(flag, "writing: it goes with --into"),
+                None => append(&args.append.write),
+            },
+            Self::Trim(args) => match before.first_about_appends() {
+                Some(flag) => refused(
+                    flag,
+                    "appending: it goes with publish, import, replay and demo",
+                ),
+                None => Ok(args.sync.or(&before.sync)),
+            },
+            _ => match before.first() {
+                Some(flag) => refused(
+                    flag,
+                    "writing: it goes with publish, import, replay, trim and demo",
+                ),
+                None => Ok(OwnFlags::default()),
+            },
         }
     }
 
@@ -122,9 +141,9 @@ impl Command {
     fn own_flags(&mut self) -> OwnFlags {
         let mut own = OwnFlags::default();
         match self {
-            Self::Publish(args) => own.batch_size = args.batch.batch_size.take(),
-            Self::Import(args) => own.batch_size = args.batch.batch_size.take(),
-            Self::Replay(args) => own.batch_size = args.batch.batch_size.take(),
+            Self::Publish(args) => own.batch_size = args.append.batch_size.take(),
+            Self::Import(args) => own.batch_size = args.append.batch_size.take(),
+            Self::Replay(args) => own.batch_size = args.append.batch_size.take(),
             Self::Tail(args) => own.block = args.block.take(),
             _ => {}
         }
@@ -176,15 +195,7 @@ fn start(cli: Cli) -> Result {
 }
 
 async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
-    let written = match (cli.command.write_args(), cli.write.first()) {
-        (Some(behind), _) => behind.or(&cli.write),
-        (None, None) => OwnFlags::default(),
-        (None, Some(flag)) => {
-            return Err(Failure::usage(format!(
-                "{flag} is about writing: it goes with publish, import, replay, trim and demo"
-            )));
-        }
-    };
+    let written = cli.command.written(&cli.write)?;
     // What is about recount itself works whatever the settings are.
     match cli.command {
         Command::Completions(args) => return completions::run(&args),

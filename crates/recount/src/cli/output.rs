@@ -29,6 +29,14 @@ impl Output {
     }
 }
 
+/// The flag of commands that print facts.
+#[derive(clap::Args)]
+pub(crate) struct PrintArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// A bar on standard error, of `length` where that is known. Nothing is drawn where it is to be quiet or
 /// standard error is no terminal.
 pub(crate) fn progress_bar(length: Option<u64>, template: &str, quiet: bool) -> ProgressBar {
@@ -146,37 +154,32 @@ pub(crate) fn pad(text: &str, width: usize) -> String {
     format!("{text}{:1$}", "", width.saturating_sub(text.width()))
 }
 
-/// Rows as lines whose columns stand below each other, the first `numbers` of them by their last digits.
-pub(crate) fn in_columns(rows: &[Vec<String>], numbers: usize) -> Vec<String> {
-    let number = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.width()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..number).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells = cells.map(|(column, (cell, &width))| {
-            if column < numbers {
-                let room = width.saturating_sub(cell.width());
-                format!("{:room$}{cell}", "")
-            } else {
-                pad(cell, width)
-            }
-        });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        line.trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
-}
-
 /// `text` as one word of a shell.
 pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+    Cow::Owned(in_quotes(text))
+}
+
+fn in_quotes(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// Names as words of a shell, so many that they can be taken in: `a, 'b c', d and 7 more`.
+pub(crate) fn some_of(names: &[String]) -> String {
+    const SHOWN_MAX: usize = 10;
+    let shown = names.iter().take(SHOWN_MAX);
+    let shown = shown.map(|name| match one_line(name) {
+        name if name.contains(',') => in_quotes(&name),
+        name => quoted(&name).into_owned(),
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown} and {} more", thousands(more as u64)),
+    }
 }
 
 /// `number` with its thousands apart: `1,234,567`.
@@ -285,6 +288,27 @@ mod tests {
         assert_eq!(quoted("disk:my data"), "'disk:my data'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn a_few_names_are_told_apart_and_the_rest_counted() {
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(some_of(&[]), "");
+        assert_eq!(
+            some_of(&names(&["a", "b c", "d,e", "x:{3}"])),
+            "a, 'b c', 'd,e', 'x:{3}'"
+        );
+        let many: Vec<_> = (0..1_012).map(|n| format!("s{n}")).collect();
+        assert_eq!(
+            some_of(&many[..10]),
+            "s0, s1, s2, s3, s4, s5, s6, s7, s8, s9"
+        );
+        assert!(some_of(&many).ends_with(", s9 and 1,002 more"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use self::refused::{Given, refused};
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
 use super::numbers::{from_0, from_1};
-use super::settings::{BatchArgs, Settings, WriteArgs};
+use super::settings::{AppendArgs, Settings};
 use super::stdin;
 
 /// Record events: one from flags, or NDJSON from standard input
@@ -88,10 +88,7 @@ pub(super) struct Args {
     json: bool,
 
     #[command(flatten)]
-    pub(super) batch: BatchArgs,
-
-    #[command(flatten)]
-    pub(super) write: WriteArgs,
+    pub(super) append: AppendArgs,
 }
 
 const EXAMPLES: &str = "\

@@ -2,13 +2,15 @@
 
 mod into;
 mod progress;
+mod source;
 
 use std::time::{Duration, Instant};
 
-use recount::{Pace, Replay, json};
+use recount::{Pace, json};
 
 use self::into::Into;
 use self::progress::Progress;
+use self::source::Source;
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
 use super::line::Lines;
@@ -16,7 +18,8 @@ use super::mirror::prepare;
 use super::numbers::from_1;
 use super::output::{Output, count};
 use super::select::SelectArgs;
-use super::settings::{BatchArgs, Settings, WriteArgs};
+use super::session::SessionCheck;
+use super::settings::{AppendArgs, Settings, WriteArgs};
 
 /// Deliver recorded events again: to standard output, or into another stream
 ///
@@ -58,10 +61,7 @@ pub(super) struct Args {
     json: bool,
 
     #[command(flatten)]
-    pub(super) batch: BatchArgs,
-
-    #[command(flatten)]
-    pub(super) write: WriteArgs,
+    pub(super) append: AppendArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -70,6 +70,19 @@ Examples:
   recount replay --session s1 --speed 10x --max-gap 5s
   recount replay --since 1d --speed max --json | jq .data
   recount replay --type tool.called --speed max --into tools:again";
+
+impl Args {
+    /// A flag about writing that was given, behind the command or `before` it, where nothing is written.
+    pub(super) fn flag_without_use(&self, before: &WriteArgs) -> Option<&'static str> {
+        if self.into.is_some() {
+            return None;
+        }
+        let batch_size = self.append.batch_size.as_ref().map(|_| "--batch-size");
+        batch_size
+            .or_else(|| self.append.write.first())
+            .or_else(|| before.first())
+    }
+}
 
 /// Reads a span of time.
 fn span(text: &str) -> Result<Duration, String> {
@@ -88,32 +101,36 @@ pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrup
     let query = args.select.query();
     interrupt.unless(prepare(&log, &query, settings)).await?;
     let limit = args.limit.unwrap_or(u64::MAX);
-    let mut progress = Progress::new(&log, &query, args.into.is_some(), limit, settings).await?;
-    let source = match args.into {
+    let session = SessionCheck::begin(&log, &args.select, args.limit).await?;
+    let progress = Progress::new(&log, &query, args.into.is_some(), limit, settings).await?;
+    let read = match args.into {
         Some(_) => log.raw(),
         None => log.clone(),
     };
-    let mut replay = source.replay(query).await?.pace(args.speed);
+    let mut replay = read.replay(query).await?.pace(args.speed);
     if let Some(gap) = args.max_gap {
         replay = replay.gap_max(gap);
     }
+    let mut source = Source {
+        replay,
+        left: limit,
+        progress,
+        session,
+    };
     let ended = match args.into {
         Some(stream) => {
             let target = settings.elsewhere(settings.url().clone(), stream);
             let mut into = Into::open(&target, settings.config().batch_size, args.json).await?;
-            let ended = into
-                .take(&mut replay, limit, &mut progress, &mut interrupt)
-                .await;
-            progress.finish();
-            into.finish(ended, &mut interrupt).await
+            let ended = into.take(&mut source, &mut interrupt).await;
+            source.end(ended.is_ok());
+            into.finish(ended, &source.session, &mut interrupt).await
         }
         None => {
             let began = Instant::now();
             let mut printed = 0;
-            let (all, json) = (&mut printed, args.json);
-            let printing = print(&mut replay, limit, json, settings, &mut progress, all);
+            let printing = print(&mut source, args.json, settings, &mut printed);
             let ended = interrupt.unless(printing).await;
-            progress.finish();
+            source.end(ended.is_ok());
             let stopped = match &ended {
                 Ok(()) => "",
                 Err(Failure::Interrupted) => STOPPED,
@@ -141,25 +158,14 @@ const STOPPED: &str = "stopped at Ctrl-C: ";
 const PRINTED_MAX: usize = 1_000;
 
 /// Counts in `printed`, which outlives Ctrl-C.
-async fn print(
-    replay: &mut Replay,
-    limit: u64,
-    json: bool,
-    settings: &Settings,
-    progress: &mut Progress,
-    printed: &mut u64,
-) -> Result {
+async fn print(source: &mut Source, json: bool, settings: &Settings, printed: &mut u64) -> Result {
     let mut output = Output::new();
     let mut lines = Lines::for_output(settings.color());
-    while *printed < limit {
-        // Gives Ctrl-C its turn where nothing has to be waited for.
-        tokio::task::yield_now().await;
-        let max = PRINTED_MAX.min(usize::try_from(limit - *printed).unwrap_or(PRINTED_MAX));
-        let batch = replay.next_batch(max).await?;
-        let Some(last) = batch.last() else {
-            break;
-        };
-        progress.reached(last, batch.len());
+    loop {
+        let batch = source.next(PRINTED_MAX).await?;
+        if batch.is_empty() {
+            return Ok(());
+        }
         lines.widen(&batch);
         for recorded in &batch {
             if json {
@@ -171,5 +177,4 @@ async fn print(
         output.flush()?;
         *printed += batch.len() as u64;
     }
-    Ok(())
 }

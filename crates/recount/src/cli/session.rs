@@ -1,9 +1,92 @@
 //! Whether what is read of a session is all of it: a partial memory is never silent.
 
-use recount::{Recorded, SessionPage, SessionState};
+use recount::{Recorded, Recount, SessionPage, SessionState};
+use serde_json::{Value, json};
 
+use super::error::Result;
 use super::output::count;
+use super::select::SelectArgs;
 use super::settings::warn;
+
+/// Looks whether the session that a command reads is all there, if it reads one.
+pub(super) struct SessionCheck(Option<Checked>);
+
+struct Checked {
+    session_id: String,
+    page: SessionPage,
+    /// Whether all of it is to be read: what is missing shows then.
+    whole: bool,
+    seen: Seen,
+}
+
+impl SessionCheck {
+    /// Of what is selected, at most `limit`. Warns at once where a part is asked for of a session that
+    /// is not all there.
+    pub(super) async fn begin(
+        log: &Recount,
+        select: &SelectArgs,
+        limit: Option<u64>,
+    ) -> Result<Self> {
+        let Some(session_id) = select.session() else {
+            return Ok(Self(None));
+        };
+        let checked = Checked {
+            session_id: session_id.to_owned(),
+            page: log.session(session_id).recent(1).await?,
+            whole: select.is_whole_session() && limit.is_none(),
+            seen: Seen::default(),
+        };
+        if !checked.whole {
+            warn_if_partial(&checked.page);
+        }
+        Ok(Self(Some(checked)))
+    }
+
+    /// Takes note of what was read.
+    pub(super) fn see(&mut self, entries: &[Recorded]) {
+        if let Some(checked) = &mut self.0 {
+            for recorded in entries {
+                checked.seen.see(recorded);
+            }
+        }
+    }
+
+    /// Warns where the session is not all there, once it was read to its end or that was given up.
+    pub(super) fn end(&mut self, at_its_end: bool) {
+        let Some(checked) = &mut self.0 else {
+            return;
+        };
+        if checked.whole && at_its_end {
+            warn_of_missing(&checked.page, checked.seen);
+        } else if checked.whole {
+            checked.whole = false;
+            warn_if_partial(&checked.page);
+        }
+    }
+
+    /// Adds to the facts that a program is told what the state of the session says of it.
+    pub(super) fn tell(&self, facts: &mut Value) {
+        let Some(Checked {
+            session_id,
+            page,
+            whole,
+            seen,
+        }) = &self.0
+        else {
+            return;
+        };
+        let first = if *whole {
+            seen.first
+        } else {
+            page.retained_from.unwrap_or(0)
+        };
+        let missing = *whole && missing(page, *seen).is_some();
+        facts["session_id"] = json!(session_id);
+        facts["complete"] = json!(page.is_complete() && !missing);
+        facts["first_revision"] = json!(first);
+        facts["revision"] = json!(page.revision);
+    }
+}
 
 /// What was read of a session.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,7 +105,7 @@ impl Seen {
         }
     }
 
-    pub(super) fn see(&mut self, recorded: &Recorded) {
+    fn see(&mut self, recorded: &Recorded) {
         // What other programs wrote may have no revision.
         if recorded.revision > 0 {
             self.events += 1;
@@ -35,7 +118,7 @@ impl Seen {
 }
 
 /// Warns where a session of which a part is read is not all there.
-pub(super) fn warn_if_partial(page: &SessionPage) {
+fn warn_if_partial(page: &SessionPage) {
     let trimmed = match page.retained_from {
         Some(1) => None,
         Some(first) => Some(format!(

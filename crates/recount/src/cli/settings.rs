@@ -2,6 +2,7 @@
 
 mod file;
 mod flags;
+mod lost;
 mod opening;
 mod report;
 
@@ -14,7 +15,7 @@ use recount::config::{ConfigFile, Resolved, Sources};
 use recount::{Config, LogUrl, SyncMode};
 
 use self::flags::When;
-pub(crate) use self::flags::{BatchArgs, GlobalArgs, OwnFlags, WriteArgs};
+pub(crate) use self::flags::{AppendArgs, GlobalArgs, OwnFlags, SyncArgs, WriteArgs};
 pub(crate) use self::opening::is_no_stream;
 use super::error::Result;
 use super::output::{quoted, wants_color};

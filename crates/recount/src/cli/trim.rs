@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::error::{Failure, Result};
 use super::numbers::from_0;
-use super::output::{Output, count, thousands};
-use super::settings::{Settings, WriteArgs};
+use super::output::{Output, PrintArgs, count, thousands};
+use super::settings::{Settings, SyncArgs};
 
 /// Remove the oldest events: by number, age or entry id
 ///
@@ -38,12 +38,11 @@ pub(super) struct Args {
     #[arg(long, short = 'n')]
     dry_run: bool,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    print: PrintArgs,
 
     #[command(flatten)]
-    pub(super) write: WriteArgs,
+    pub(super) sync: SyncArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -90,11 +89,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         log.close().await?;
         (report, left)
     } else {
-        let log = settings.open().await.map_err(beside_a_writer)?;
+        let log = settings.open_to_trim().await.map_err(beside_a_writer)?;
         trim(&log, &args.request()).await?
     };
     let mut output = Output::new();
-    if args.json {
+    if args.print.json {
         output.line(document(&report, left, args.dry_run))?;
     } else {
         output.line(sentence(&report, left, args.dry_run))?;

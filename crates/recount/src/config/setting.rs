@@ -27,6 +27,31 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// One that the file and a variable of its own give.
+    pub(super) const fn new(key: &'static str, meaning: &'static str, field: Field) -> Self {
+        Self {
+            key,
+            flag: None,
+            also: None,
+            commands: "",
+            meaning,
+            field,
+        }
+    }
+
+    /// The same with a flag of these commands; of all where none is named.
+    pub(super) const fn flag(mut self, flag: &'static str, commands: &'static str) -> Self {
+        self.flag = Some(flag);
+        self.commands = commands;
+        self
+    }
+
+    /// The same with a variable of other programs.
+    pub(super) const fn also(mut self, variable: &'static str) -> Self {
+        self.also = Some(variable);
+        self
+    }
+
     /// The setting of that key.
     pub fn find(key: &str) -> Option<&'static Self> {
         super::SETTINGS.iter().find(|setting| setting.key == key)

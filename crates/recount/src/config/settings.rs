@@ -30,13 +30,12 @@ const LONG: Duration = DAY.saturating_mul(3_650);
 
 /// All settings, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
-    Setting {
-        key: "url",
-        flag: Some("--url"),
-        also: Some("REDIS_URL"),
-        commands: "",
-        meaning: "Where the log is: disk:PATH, redis://HOST:PORT, rediss:// (TLS), redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST. A relative path in a file, also after ca=, cert= or key=, is relative to the file's folder",
-        field: Field::Text {
+    Setting::new(
+        "url",
+        "Where the log is: disk:PATH, redis://HOST:PORT, rediss:// (TLS), \
+         redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST. A relative path \
+         in a file, also after ca=, cert= or key=, is relative to the file's folder",
+        Field::Text {
             example: "disk:recount-data",
             get: |config| match &config.url {
                 LogUrl::Disk(_) => masked(&config.url.to_string()),
@@ -47,14 +46,13 @@ pub const SETTINGS: &[Setting] = &[
                 Ok(())
             },
         },
-    },
-    Setting {
-        key: "stream",
-        flag: Some("--stream"),
-        also: None,
-        commands: "",
-        meaning: "The stream's name",
-        field: Field::Text {
+    )
+    .flag("--url", "")
+    .also("REDIS_URL"),
+    Setting::new(
+        "stream",
+        "The stream's name",
+        Field::Text {
             example: "memory:events",
             get: |config| config.stream.clone(),
             set: |config, text| {
@@ -72,14 +70,13 @@ pub const SETTINGS: &[Setting] = &[
                 Ok(())
             },
         },
-    },
-    Setting {
-        key: "fsync",
-        flag: Some("--fsync"),
-        also: None,
-        commands: "publish, replay, trim, import, demo",
-        meaning: "When published events are synced: always (before they are acknowledged), interval:100ms (this often), or os (left to the system)",
-        field: Field::Text {
+    )
+    .flag("--stream", ""),
+    Setting::new(
+        "fsync",
+        "When published events are synced: always (before they are acknowledged), \
+         interval:100ms (this often), or os (left to the system)",
+        Field::Text {
             example: "always",
             get: |config| config.fsync.to_string(),
             set: |config, text| {
@@ -87,62 +84,55 @@ pub const SETTINGS: &[Setting] = &[
                 Ok(())
             },
         },
-    },
-    Setting {
-        key: "batch_size",
-        flag: Some("--batch-size"),
-        also: None,
-        commands: "publish, replay, import",
-        meaning: "Events that commands which take in many put into one append at most",
-        field: Field::Number {
+    )
+    .flag("--fsync", "publish, replay, trim, import, demo"),
+    Setting::new(
+        "batch_size",
+        "Events that commands which take in many put into one append at most",
+        Field::Number {
             range: 1..=BATCH_EVENTS_MAX,
             get: |config| config.batch_size as u64,
             set: |config, number| config.batch_size = number as usize,
         },
-    },
-    Setting {
-        key: "block_timeout",
-        flag: Some("--block"),
-        also: None,
-        commands: "tail",
-        meaning: "How long tail waits for the next event before it ends, as BLOCK of XREAD; or forever",
-        field: Field::SpanOrForever {
+    )
+    .flag("--batch-size", "publish, replay, import"),
+    Setting::new(
+        "block_timeout",
+        "How long tail waits for the next event before it ends, as BLOCK of XREAD; or \
+         forever",
+        Field::SpanOrForever {
             range: Duration::from_millis(1)..=LONG,
             get: |config| config.block_timeout,
             set: |config, span| config.block_timeout = span,
         },
-    },
-    Setting {
-        key: "idempotency_window",
-        flag: None,
-        also: None,
-        commands: "",
-        meaning: "How long an event's id is remembered, so that publishing it again adds nothing: 24h on disk, 10m on a server unless given. 0s, on a server only: not at all, and sessions have no index there",
-        field: Field::Span {
+    )
+    .flag("--block", "tail"),
+    Setting::new(
+        "idempotency_window",
+        "How long an event's id is remembered, so that publishing it again adds \
+         nothing: 24h on disk, 10m on a server unless given. 0s, on a server only: not \
+         at all, and sessions have no index there",
+        Field::Span {
             range: Duration::ZERO..=LONG,
             get: Config::idempotency_window,
             set: |config, span| config.idempotency_window = Some(span),
         },
-    },
-    Setting {
-        key: "lock_wait",
-        flag: None,
-        also: None,
-        commands: "",
-        meaning: "How long to wait for another process that writes the log; 0s: not at all",
-        field: Field::Span {
+    ),
+    Setting::new(
+        "lock_wait",
+        "How long to wait for another process that writes the log; 0s: not at all",
+        Field::Span {
             range: Duration::ZERO..=DAY,
             get: |config| config.lock_wait,
             set: |config, span| config.lock_wait = span,
         },
-    },
-    Setting {
-        key: "mirror",
-        flag: Some("--mirror"),
-        also: None,
-        commands: "",
-        meaning: "Where copies of streams on servers are kept, which queries read; auto: $XDG_STATE_HOME/recount/mirrors, else ~/.local/state/recount/mirrors. Where there is none, queries look through the server",
-        field: Field::Text {
+    ),
+    Setting::new(
+        "mirror",
+        "Where copies of streams on servers are kept, which queries read; auto: \
+         $XDG_STATE_HOME/recount/mirrors, else ~/.local/state/recount/mirrors. Where \
+         there is none, queries look through the server",
+        Field::Text {
             example: "recount-mirrors",
             get: |config| match &config.mirror {
                 Some(folder) => folder.display().to_string(),
@@ -159,14 +149,13 @@ pub const SETTINGS: &[Setting] = &[
                 Ok(())
             },
         },
-    },
-    Setting {
-        key: "retention.max_length",
-        flag: None,
-        also: None,
-        commands: "",
-        meaning: "Keep so many entries, the newest; or unlimited. Whoever writes the log trims the rest",
-        field: Field::NumberOr {
+    )
+    .flag("--mirror", ""),
+    Setting::new(
+        "retention.max_length",
+        "Keep so many entries, the newest; or unlimited. Whoever writes the log trims \
+         the rest",
+        Field::NumberOr {
             word: UNLIMITED,
             range: 1..=u64::MAX,
             get: |config| config.retention.max_length.map(|length| length.entries),
@@ -177,15 +166,14 @@ pub const SETTINGS: &[Setting] = &[
                 });
             },
         },
-    },
+    ),
     // After the length, which it is a part of.
-    Setting {
-        key: "retention.max_length_exact",
-        flag: None,
-        also: None,
-        commands: "",
-        meaning: "Never show more than max_length, at the price of a sync or two with every append; else the log grows by a tenth, and a thousand at least, before it is cut back",
-        field: Field::Switch {
+    Setting::new(
+        "retention.max_length_exact",
+        "Never show more than max_length, at the price of a sync or two with every \
+         append; else the log grows by a tenth, and a thousand at least, before it is \
+         cut back",
+        Field::Switch {
             get: |config| {
                 config
                     .retention
@@ -198,55 +186,44 @@ pub const SETTINGS: &[Setting] = &[
                 }
             },
         },
-    },
-    Setting {
-        key: "retention.period",
-        flag: None,
-        also: None,
-        commands: "",
-        meaning: "Keep what was recorded less than this ago; or forever. Whoever writes the log trims the rest",
-        field: Field::SpanOrForever {
+    ),
+    Setting::new(
+        "retention.period",
+        "Keep what was recorded less than this ago; or forever. Whoever writes the log \
+         trims the rest",
+        Field::SpanOrForever {
             range: SECOND..=LONG,
             get: |config| config.retention.period,
             set: |config, period| config.retention.period = period,
         },
-    },
-    Setting {
-        key: "limits.event_bytes",
-        flag: None,
-        also: None,
-        commands: "",
-        meaning: "Bytes of an event at most: the sum of its stream field names and values",
-        field: Field::Size {
+    ),
+    Setting::new(
+        "limits.event_bytes",
+        "Bytes of an event at most: the sum of its stream field names and values",
+        Field::Size {
             range: SIZE_MIN..=EVENT_BYTES_MAX,
             get: |config| config.limits.event_bytes_max as u64,
             set: |config, bytes| config.limits.event_bytes_max = bytes as usize,
         },
-    },
-    Setting {
-        key: "limits.batch_events",
-        flag: None,
-        also: None,
-        commands: "",
-        meaning: "Events of one append at most",
-        field: Field::Number {
+    ),
+    Setting::new(
+        "limits.batch_events",
+        "Events of one append at most",
+        Field::Number {
             range: 1..=BATCH_EVENTS_MAX,
             get: |config| config.limits.batch_events_max as u64,
             set: |config, events| config.limits.batch_events_max = events as usize,
         },
-    },
-    Setting {
-        key: "limits.batch_bytes",
-        flag: None,
-        also: None,
-        commands: "",
-        meaning: "Bytes of one append at most: the sum of its events' bytes",
-        field: Field::Size {
+    ),
+    Setting::new(
+        "limits.batch_bytes",
+        "Bytes of one append at most: the sum of its events' bytes",
+        Field::Size {
             range: SIZE_MIN..=BATCH_BYTES_MAX,
             get: |config| config.limits.batch_bytes_max as u64,
             set: |config, bytes| config.limits.batch_bytes_max = bytes as usize,
         },
-    },
+    ),
     redis::PASSWORD,
     redis::PARTITIONS,
     redis::WAIT_REPLICAS,

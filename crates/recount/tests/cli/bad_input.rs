@@ -192,7 +192,7 @@ fn a_stream_that_is_not_there() {
             1,
             &[
                 "memory:evnts",
-                "hint: --stream NAME; there are memory:events",
+                "hint: --stream NAME names another one: there is memory:events",
             ],
         );
     sandbox

@@ -101,6 +101,10 @@ fn there_is_a_manual_page_for_every_command() {
         .map(|command| format!("recount-{command}.1"))
         .collect();
     expected.insert(0, "recount.1".to_owned());
+    let mirrors = expected.iter().position(|name| name == "recount-mirrors.1");
+    for below in ["forget", "settle", "run"] {
+        expected.insert(mirrors.unwrap() + 1, format!("recount-mirrors-{below}.1"));
+    }
     let told: Vec<_> = expected
         .iter()
         .map(|name| format!("share/man1/{name}"))
@@ -116,11 +120,25 @@ fn there_is_a_manual_page_for_every_command() {
 
     let top = fs::read_to_string(folder.join("recount.1")).unwrap();
     assert_eq!(sandbox.run(&["man"]).stdout, top);
-    let events = fs::read_to_string(folder.join("recount-events.1")).unwrap();
-    assert_eq!(sandbox.run(&["man", "events"]).stdout, events);
-    sandbox
-        .run(&["man", "nothing"])
-        .assert_refused(2, &["there is no command \"nothing\""]);
+    for (name, commands) in [
+        ("recount-events.1", &[&["events"][..]][..]),
+        (
+            "recount-mirrors-run.1",
+            &[&["mirrors", "run"], &["mirrors-run"]],
+        ),
+    ] {
+        let page = fs::read_to_string(folder.join(name)).unwrap();
+        for command in commands {
+            let printed = sandbox.run(&[&["man"], *command].concat());
+            assert_eq!(printed.stdout, page, "{command:?}");
+        }
+    }
+    for command in [&["nothing"][..], &["mirrors", "nothing"], &["run"]] {
+        let told = format!("there is no command {:?}", command.join(" "));
+        sandbox
+            .run(&[&["man"], command].concat())
+            .assert_refused(2, &[&told]);
+    }
     fs::write(sandbox.path().join("file"), "").unwrap();
     sandbox
         .run(&["man", "--output", "file/man1"])

@@ -221,16 +221,7 @@ fn a_broken_line_is_named_and_what_came_before_is_kept() {
     let sandbox = Sandbox::new();
     let stopped = import(&sandbox, &["-"], &input);
     assert_eq!(stopped.code, Some(2));
-    assert!(
-        stopped.stderr.contains("line 3, column 13"),
-        "{}",
-        stopped.stderr
-    );
-    assert!(
-        stopped.stderr.contains("--skip-invalid"),
-        "{}",
-        stopped.stderr
-    );
+    stopped.assert_said(&["line 3, column 13", "--skip-invalid"]);
     let told = summary(&stopped);
     assert_eq!(told["added"], 1);
     assert!(

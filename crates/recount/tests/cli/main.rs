@@ -11,6 +11,7 @@ mod follow;
 mod help;
 mod import;
 mod kill;
+mod partial;
 mod pipes;
 #[cfg(unix)]
 mod redis;
@@ -20,6 +21,8 @@ mod redis_errors;
 mod redis_import;
 #[cfg(unix)]
 mod redis_mirrors;
+#[cfg(unix)]
+mod redis_missing;
 #[cfg(unix)]
 mod redis_outage;
 mod replay;

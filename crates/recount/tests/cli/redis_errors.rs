@@ -160,9 +160,10 @@ fn a_stream_that_is_not_there_is_not_created_by_reading() {
     }
     assert_eq!(server.command(&["DBSIZE"]).integer(), 0);
     sandbox.run_with(&["publish", "--stream", "other"], SESSION);
-    sandbox
-        .run(&["events"])
-        .assert_refused(1, &["hint: --stream NAME; there are other"]);
+    sandbox.run(&["events"]).assert_refused(
+        1,
+        &["hint: --stream NAME names another one: there is other"],
+    );
 }
 
 #[test]
@@ -188,6 +189,26 @@ fn what_makes_no_sense_on_one_engine_is_refused_before_anything_is_opened() {
     sandbox
         .run(&["--wait-replicas", "1", "events"])
         .assert_refused(2, &["--wait-replicas is about writing"]);
+    let trim = ["trim", "--max-length", "1"];
+    for flag in [
+        ["--wait-replicas", "1"],
+        ["--wait-aof", "local"],
+        ["--partitions", "3"],
+    ] {
+        let behind = sandbox.run(&[&trim[..], &flag].concat());
+        behind.assert_refused(2, &[flag[0]]);
+        let before = sandbox.run(&[&flag[..], &trim].concat());
+        before.assert_refused(2, &[&format!("{} is about appending", flag[0])]);
+    }
+    for flag in [
+        ["--wait-replicas", "1"],
+        ["--fsync", "os"],
+        ["--batch-size", "7"],
+    ] {
+        let printed = sandbox.run(&[&["replay"], &flag[..]].concat());
+        let told = format!("{} is about writing: it goes with --into", flag[0]);
+        printed.assert_refused(2, &[&told]);
+    }
     assert_eq!(server.command(&["DBSIZE"]).integer(), 0);
 
     let disk = Sandbox::new();
@@ -208,6 +229,11 @@ fn an_acknowledgement_waits_for_replicas_or_fails() {
     let event = ["publish", "--type", "t", "--session", "s", "--id", "e1"];
     let run = sandbox.run(&[&event[..], &["--wait-replicas", "1"]].concat());
     run.assert_refused(1, &["held by 1 replica", "0 of 1"]);
+    // A trim waits for nobody, and does not say that it does.
+    let waiting = Sandbox::on(&server.url()).with("RECOUNT_REDIS_WAIT_REPLICAS", "1");
+    let trim = waiting.run(&["trim", "--max-length", "7"]);
+    assert_eq!(trim.code, Some(0), "{}", trim.stderr);
+    assert!(trim.stderr.ends_with(", trimming\n"), "{}", trim.stderr);
     // It is there, for publishing it again tells.
     let run = sandbox.run(&event);
     assert!(run.stdout.starts_with("duplicate "), "{}", run.stdout);

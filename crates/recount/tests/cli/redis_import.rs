@@ -143,9 +143,5 @@ fn entry_ids_are_kept_where_there_is_one_partition() {
         "{}",
         run.stdout
     );
-    assert!(
-        run.stderr.contains("a stream of one partition keeps"),
-        "{}",
-        run.stderr
-    );
+    run.assert_said(&["a stream of one partition keeps"]);
 }

@@ -169,12 +169,6 @@ fn publish(sandbox: &Sandbox, events: std::ops::Range<usize>) {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
 }
 
-/// What is warned of, if anything.
-fn warnings(run: &Run) -> Vec<&str> {
-    let lines = run.stderr.lines();
-    lines.filter(|line| line.starts_with("warning: ")).collect()
-}
-
 #[test]
 fn whoever_reads_over_a_gap_is_told_until_somebody_takes_note() {
     let server = server();
@@ -198,7 +192,7 @@ fn whoever_reads_over_a_gap_is_told_until_somebody_takes_note() {
     for args in readers {
         let run = sandbox.run(args);
         assert_eq!(run.code, Some(0), "{args:?}: {}", run.stderr);
-        let told = warnings(&run);
+        let told = run.warnings();
         assert_eq!(told.len(), 1, "{args:?}: {told:?}");
         assert!(
             told[0].starts_with("warning: the mirror lacks 12 entries"),
@@ -208,25 +202,25 @@ fn whoever_reads_over_a_gap_is_told_until_somebody_takes_note() {
     for args in [&["events", "--session", "s0"][..], &["state", "s0"]] {
         let run = sandbox.run(args);
         let told = "warning: 6 events of the session are missing: trimmed before the mirror had copied them";
-        assert_eq!(warnings(&run), [told], "{args:?}");
+        assert_eq!(run.warnings(), [told], "{args:?}");
     }
     // What the gap does not touch.
     let newest = sandbox.run(&["events", "--reverse", "--limit", "1", "--json"]);
     let newest: Value = serde_json::from_str(&newest.stdout).unwrap();
     let after = format!("({}", newest["entry_id"].as_str().unwrap());
     let untouched = sandbox.run(&["events", "--start", &after, "--type", "note"]);
-    assert_eq!(warnings(&untouched), Vec::<&str>::new());
+    assert_eq!(untouched.warnings(), Vec::<&str>::new());
 
     let listed = sandbox.run(&["mirrors"]);
     assert!(listed.stdout.contains("gap "), "{}", listed.stdout);
     let settled = sandbox.run(&["mirrors", "settle"]);
     assert_eq!(settled.stdout, "1 incident settled\n");
     for args in readers {
-        assert_eq!(warnings(&sandbox.run(args)), Vec::<&str>::new(), "{args:?}");
+        assert_eq!(sandbox.run(args).warnings(), Vec::<&str>::new(), "{args:?}");
     }
     let partial = sandbox.run(&["state", "s0"]);
     assert_eq!(
-        warnings(&partial).len(),
+        partial.warnings().len(),
         1,
         "a partial memory is never silent"
     );
@@ -252,7 +246,7 @@ fn what_the_server_lost_is_told_once_noticed_and_can_be_read() {
         let run = sandbox.run(args);
         let answer = if args[0] == "export" { "" } else { "0\n" };
         assert_eq!(run.stdout, answer, "{args:?}");
-        let told = warnings(&run);
+        let told = run.warnings();
         assert_eq!(told.len(), 1, "{args:?}: {told:?}");
         assert!(told[0].starts_with("warning: the server lost entries, as was noticed"));
     }
@@ -271,7 +265,7 @@ fn what_the_server_lost_is_told_once_noticed_and_can_be_read() {
     for _ in 0..2 {
         let run = sandbox.run(&of_ada);
         assert_eq!(run.stdout, "1\n");
-        assert_eq!(warnings(&run).len(), 1, "{}", run.stderr);
+        assert_eq!(run.warnings().len(), 1, "{}", run.stderr);
     }
     let listed = sandbox.run(&["mirrors", "--json"]);
     let incidents: Vec<Value> = listed
@@ -294,7 +288,7 @@ fn what_the_server_lost_is_told_once_noticed_and_can_be_read() {
         sandbox.run(&["mirrors", "settle"]).stdout,
         "1 incident settled\n"
     );
-    assert_eq!(warnings(&sandbox.run(&of_ada)), Vec::<&str>::new());
+    assert_eq!(sandbox.run(&of_ada).warnings(), Vec::<&str>::new());
 }
 
 #[test]

@@ -128,13 +128,24 @@ impl Run {
         }
     }
 
+    /// What is warned of.
+    pub fn warnings(&self) -> Vec<&str> {
+        let lines = self.stderr.lines();
+        lines.filter(|line| line.starts_with("warning: ")).collect()
+    }
+
+    /// Asserts that it said all of these words besides its data.
+    pub fn assert_said(&self, words: &[&str]) {
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in {}", self.stderr);
+        }
+    }
+
     /// Asserts that it failed with this code, printed no data and said all of these words.
     pub fn assert_refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{}", self.stderr);
         assert_eq!(self.stdout, "");
-        for word in words {
-            assert!(self.stderr.contains(word), "no {word:?} in {}", self.stderr);
-        }
+        self.assert_said(words);
     }
 }
 

@@ -29,8 +29,9 @@ pub(super) fn render(renew: &str) -> String {
         page.section("##", section);
     }
     page.line("## Global options");
-    page.line("They stand before or after any command; `--fsync`, `--wait-replicas`, `--wait-aof` and `--partitions` \
-         go with those that write.",
+    page.line(
+        "They stand before or after any command; `--fsync`, too, of commands that write, and `--wait-replicas`, \
+         `--wait-aof` and `--partitions` of those that append.",
     );
     page.options("Options", &options(&top, |arg| heading(arg) == GLOBAL));
     for section in &others {

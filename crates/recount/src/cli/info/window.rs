@@ -1,5 +1,7 @@
 //! What it costs a server to remember event ids.
 
+use std::fmt;
+
 use recount::{Clock as _, LogInfo, SystemClock};
 
 use super::{size, span};
@@ -14,9 +16,35 @@ pub(super) fn rows(info: &LogInfo) -> Vec<(String, String)> {
     };
     let mut rows = vec![("ids remembered".to_owned(), remembered)];
     rows.extend(held(info).map(|held| ("ids held".to_owned(), held)));
-    let comes_to = comes_to(info, SystemClock.now_ms());
-    rows.extend(comes_to.map(|comes_to| ("at this rate".to_owned(), comes_to)));
+    let full = at_this_rate(info).map(|full| full.to_string());
+    rows.extend(full.map(|full| ("at this rate".to_owned(), full)));
     rows
+}
+
+/// What a window takes that is full.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FullWindow {
+    pub(super) ids: u64,
+    pub(super) bytes: u64,
+    /// How many come.
+    pub(super) ids_a_second: u64,
+}
+
+impl fmt::Display for FullWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, about {} ({} a second)",
+            count(self.ids, "id"),
+            size(self.bytes),
+            thousands(self.ids_a_second)
+        )
+    }
+}
+
+/// What a full window takes at the present rate, if ids come at one.
+pub(super) fn at_this_rate(info: &LogInfo) -> Option<FullWindow> {
+    comes_to(info, SystemClock.now_ms())
 }
 
 /// Whether a fact is told here.
@@ -42,7 +70,7 @@ fn held(info: &LogInfo) -> Option<String> {
 const RATE_MS_MIN: u64 = 10_000;
 
 /// What a full window takes at the rate of those that are held; none where they show no rate.
-fn comes_to(info: &LogInfo, now_ms: u64) -> Option<String> {
+fn comes_to(info: &LogInfo, now_ms: u64) -> Option<FullWindow> {
     let (ids, max) = (number(info, "window_ids")?, number(info, "window_ids_max")?);
     let bytes = number(info, "window_bytes")?;
     let took_ms = now_ms.saturating_sub(number(info, "window_since_ms")?);
@@ -57,12 +85,11 @@ fn comes_to(info: &LogInfo, now_ms: u64) -> Option<String> {
     let full = u128::from(ids) * u128::from(info.idempotency_window_ms) / u128::from(took_ms);
     let full = full.clamp(u128::from(ids), u128::from(max.max(ids)));
     let cost = full * u128::from(bytes) / u128::from(ids);
-    Some(format!(
-        "{}, about {} ({} a second)",
-        count(full as u64, "id"),
-        size(cost as u64),
-        thousands(rate as u64)
-    ))
+    Some(FullWindow {
+        ids: full as u64,
+        bytes: cost as u64,
+        ids_a_second: rate as u64,
+    })
 }
 
 #[cfg(test)]
@@ -107,10 +134,12 @@ mod tests {
             told.starts_with("6,000 of 1,000,000 at most, 1.1 MiB"),
             "{told}"
         );
-        let told = comes_to(&facts(6_000, 1_000_000), 1_060_000).unwrap();
+        let told = comes_to(&facts(6_000, 1_000_000), 1_060_000);
+        let told = told.unwrap().to_string();
         assert!(told.starts_with("60,000 ids, about 11.4 MiB"), "{told}");
         assert!(told.ends_with("(100 a second)"), "{told}");
-        let told = comes_to(&facts(6_000, 10_000), 1_060_000).unwrap();
+        let told = comes_to(&facts(6_000, 10_000), 1_060_000);
+        let told = told.unwrap().to_string();
         assert!(told.starts_with("10,000 ids, about 1.9 MiB"), "{told}");
         let none = info(&[
             ("window_ids", 0),

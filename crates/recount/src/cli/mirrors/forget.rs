@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::open;
 use crate::cli::error::{Failure, Result};
-use crate::cli::output::Output;
+use crate::cli::output::{Output, PrintArgs};
 use crate::cli::settings::Settings;
 
 /// Forget a mirror that is no more, so that it keeps nothing from being trimmed
@@ -17,9 +17,8 @@ pub(super) struct Args {
     #[arg(value_name = "NAME")]
     name: String,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    print: PrintArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -39,7 +38,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
         .hint(format!("{} lists them", settings.command("mirrors"))));
     }
     let mut output = Output::new();
-    if args.json {
+    if args.print.json {
         output.line(json!({"forgotten": args.name}))?;
     } else {
         output.line(format_args!(

@@ -5,7 +5,8 @@ use std::path::Path;
 use recount::{Incident, IncidentKind};
 use serde_json::json;
 
-use crate::cli::output::{in_columns, quoted, thousands};
+use crate::cli::output::{quoted, thousands};
+use crate::cli::table::columns;
 
 const TITLES: [&str; 8] = [
     "incident",
@@ -19,14 +20,12 @@ const TITLES: [&str; 8] = [
 ];
 
 /// One a line, below their titles.
-pub(super) fn table(incidents: &[Incident]) -> Vec<String> {
+pub(super) fn table(incidents: &[Incident], terminal: Option<usize>) -> Vec<String> {
     if incidents.is_empty() {
         return Vec::new();
     }
-    let titles = TITLES.map(str::to_owned).to_vec();
-    let rows = incidents.iter().map(row);
-    let rows: Vec<_> = std::iter::once(titles).chain(rows).collect();
-    in_columns(&rows, 0)
+    let rows: Vec<_> = incidents.iter().map(row).collect();
+    columns(&TITLES, &rows, 0, terminal)
 }
 
 fn row(incident: &Incident) -> Vec<String> {
@@ -155,14 +154,14 @@ mod tests {
     #[test]
     fn incidents_are_shown_with_where_they_are_and_what_is_kept() {
         assert_eq!(
-            table(&incidents()),
+            table(&incidents(), None),
             [
                 "incident    partition  noticed                   after  up to       entries  kept as stream",
                 "gap         0          2023-11-14T22:13:20.000Z  7-0    before 9-0  2,000                    settled",
                 "divergence  0          2023-11-14T22:13:20.000Z  0-0    12-3                 a b:diverged-1",
             ]
         );
-        assert_eq!(table(&[]), Vec::<String>::new());
+        assert_eq!(table(&[], None), Vec::<String>::new());
     }
 
     #[test]

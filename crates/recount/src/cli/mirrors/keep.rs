@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use recount::{EntryId, Incident, Mirror, MirrorProgress, MirrorRole, Origin};
+use recount::{EntryId, Incident, Mirror, MirrorProgress, MirrorRole, Origin, Partition};
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::list::{behind, ends};
 use super::open;
 use crate::cli::error::{Failure, Result};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::mirror::note_copied;
 use crate::cli::output::{Output, count, progress_bar, span, thousands};
 use crate::cli::settings::{Settings, warn};
 
@@ -54,6 +54,7 @@ pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interru
         mirror.dir().display(),
         if args.once { "" } else { ", Ctrl-C ends" }
     ));
+    note_copied(&mirror, settings);
     let end = log.log().tail().await?;
     let caught_up = async {
         mirror.caught_up(&end).await?;
@@ -91,6 +92,21 @@ fn held(mirror: &Mirror) -> u64 {
     let progress = mirror.progress();
     let progress = progress.borrow();
     progress.iter().map(|partition| partition.mirrored).sum()
+}
+
+/// The last id of each partition.
+async fn ends(origin: &Arc<dyn Origin>) -> Result<Vec<EntryId>, Failure> {
+    let mut ends = Vec::new();
+    for partition in 0..origin.partition_names().len() as Partition {
+        ends.push(origin.standing(partition).await?.last);
+    }
+    Ok(ends)
+}
+
+/// How long before `end` something was recorded, in milliseconds; none where nothing is missing.
+fn behind(end: EntryId, up_to: EntryId) -> Option<u64> {
+    // What a mirror has not begun with was recorded any time.
+    (up_to < end).then(|| end.ms - up_to.ms)
 }
 
 /// Shows how far the mirror is, and tells what happens to it.

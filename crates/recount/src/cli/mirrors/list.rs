@@ -2,31 +2,32 @@
 
 use std::sync::Arc;
 
-use recount::{EntryId, Origin, Partition, Registration};
+use recount::{Behind, EntryId, Origin, Partition, Registration};
 use serde_json::json;
 
 use super::{incidents, open};
 use crate::cli::error::{Failure, Result};
-use crate::cli::output::{Output, in_columns, one_line, span};
+use crate::cli::output::{Output, one_line, span, terminal_width, thousands};
 use crate::cli::settings::Settings;
+use crate::cli::table::columns;
 
 pub(super) async fn run(json: bool, settings: &Settings) -> Result {
     let (log, origin) = open(settings).await?;
-    let mirrors = origin.registrations().await?;
-    let ends = ends(&origin).await?;
+    let mirrors = held(&origin).await?;
     let mut output = Output::new();
     let befell = log.mirror_incidents().await;
     if json {
         for mirror in &mirrors {
-            output.line(document(mirror, &ends))?;
+            output.line(document(mirror))?;
         }
         for incident in &befell {
             output.line(incidents::document(incident))?;
         }
     } else {
-        let below = incidents::table(&befell);
+        let width = terminal_width();
+        let below = incidents::table(&befell, width);
         let apart = (!mirrors.is_empty() && !below.is_empty()).then(String::new);
-        for line in table(&mirrors, &ends).into_iter().chain(apart).chain(below) {
+        for line in table(&mirrors, width).into_iter().chain(apart).chain(below) {
             output.line(line)?;
         }
     }
@@ -43,38 +44,39 @@ pub(super) async fn run(json: bool, settings: &Settings) -> Result {
     Ok(())
 }
 
-/// The last id of each partition.
-pub(super) async fn ends(origin: &Arc<dyn Origin>) -> Result<Vec<EntryId>, Failure> {
-    let mut ends = Vec::new();
-    for partition in 0..origin.partition_names().len() {
-        let standing = origin.standing(partition as Partition).await?;
-        ends.push(standing.last);
-    }
-    Ok(ends)
+/// A mirror, and what it lacks of each partition.
+struct Held {
+    mirror: Registration,
+    behind: Vec<Option<Behind>>,
 }
 
-/// How long before `end` something was recorded, in milliseconds; none where nothing is missing.
-pub(super) fn behind(end: EntryId, up_to: EntryId) -> Option<u64> {
-    // What a mirror has not begun with was recorded any time.
-    (up_to < end).then(|| end.ms - up_to.ms)
+async fn held(origin: &Arc<dyn Origin>) -> Result<Vec<Held>, Failure> {
+    let mut all = Vec::new();
+    for mirror in origin.registrations().await? {
+        let mut behind = Vec::new();
+        for partition in 0..origin.partition_names().len() as Partition {
+            let synced = mirror.synced.get(partition);
+            behind.push(origin.behind(partition, synced).await?);
+        }
+        all.push(Held { mirror, behind });
+    }
+    Ok(all)
 }
 
 const TITLES: [&str; 5] = ["mirror", "partition", "up to", "behind", "lease"];
 
-fn table(mirrors: &[Registration], ends: &[EntryId]) -> Vec<String> {
+fn table(mirrors: &[Held], terminal: Option<usize>) -> Vec<String> {
     if mirrors.is_empty() {
         return Vec::new();
     }
-    let mut rows = vec![TITLES.map(str::to_owned).to_vec()];
-    for mirror in mirrors {
-        for (partition, end) in (0..).zip(ends) {
-            rows.push(row(mirror, partition, *end));
-        }
-    }
-    in_columns(&rows, 0)
+    let rows = mirrors.iter().flat_map(|Held { mirror, behind }| {
+        let partitions = (0..).zip(behind);
+        partitions.map(|(partition, behind)| row(mirror, partition, behind.as_ref()))
+    });
+    columns(&TITLES, &rows.collect::<Vec<_>>(), 0, terminal)
 }
 
-fn row(mirror: &Registration, partition: Partition, end: EntryId) -> Vec<String> {
+fn row(mirror: &Registration, partition: Partition, behind: Option<&Behind>) -> Vec<String> {
     let up_to = mirror.synced.get(partition);
     vec![
         one_line(&mirror.name).into_owned(),
@@ -83,10 +85,10 @@ fn row(mirror: &Registration, partition: Partition, end: EntryId) -> Vec<String>
             EntryId::MIN => "nothing yet".to_owned(),
             id => id.to_string(),
         },
-        match behind(end, up_to) {
+        match behind {
             None => "nothing".to_owned(),
             Some(_) if up_to == EntryId::MIN => "everything".to_owned(),
-            Some(ms) => span(ms),
+            Some(behind) => words(behind),
         },
         match mirror.lease_left_ms {
             0 => "over".to_owned(),
@@ -95,14 +97,26 @@ fn row(mirror: &Registration, partition: Partition, end: EntryId) -> Vec<String>
     ]
 }
 
-fn document(mirror: &Registration, ends: &[EntryId]) -> serde_json::Value {
-    let partitions = (0..).zip(ends).map(|(partition, end)| {
-        let up_to = mirror.synced.get(partition);
+/// `3 entries, 250 ms`
+fn words(behind: &Behind) -> String {
+    let entries = match (behind.entries, behind.all) {
+        (1, true) => "1 entry".to_owned(),
+        (entries, true) => format!("{} entries", thousands(entries)),
+        (entries, false) => format!("{} entries or more", thousands(entries)),
+    };
+    format!("{entries}, {}", span(behind.age_ms))
+}
+
+fn document(held: &Held) -> serde_json::Value {
+    let Held { mirror, behind } = held;
+    let partitions = (0..).zip(behind).map(|(partition, behind)| {
         json!({
             "partition": partition,
-            "up_to": up_to.to_string(),
-            "complete": up_to >= *end,
-            "behind_ms": behind(*end, up_to).unwrap_or(0),
+            "up_to": mirror.synced.get(partition).to_string(),
+            "complete": behind.is_none(),
+            "behind_entries": behind.map_or(0, |behind| behind.entries),
+            "behind_all": behind.is_none_or(|behind| behind.all),
+            "behind_ms": behind.map_or(0, |behind| behind.age_ms),
         })
     });
     json!({
@@ -122,7 +136,7 @@ mod tests {
     fn mirrors_are_shown_with_what_they_lack() {
         let held = |ms| EntryId::new(ms, 0);
         let mut synced = Cursor::start();
-        for (partition, ms) in [(0, 10_000), (1, 4_000)] {
+        for (partition, ms) in [(0, 10_000), (1, 4_000), (3, 2_000)] {
             synced.advance(Position {
                 partition,
                 entry_id: held(ms),
@@ -133,16 +147,38 @@ mod tests {
             synced,
             lease_left_ms: 59_000,
         };
-        let ends = [held(10_000), held(9_500), held(1)];
-        let lines = table(&[mirror], &ends);
+        let behind = |entries, all, age_ms| {
+            Some(Behind {
+                entries,
+                all,
+                age_ms,
+            })
+        };
+        let mirrors = [Held {
+            mirror,
+            behind: vec![
+                None,
+                behind(1, true, 5_500),
+                behind(7, true, 9_000),
+                behind(10_000, false, 60_000),
+            ],
+        }];
+        let lines = table(&mirrors, None);
         assert_eq!(
             lines,
             [
-                "mirror  partition  up to        behind      lease",
-                "laptop  0          10000-0      nothing     59 s",
-                "laptop  1          4000-0       5.5 s       59 s",
-                "laptop  2          nothing yet  everything  59 s",
+                "mirror  partition  up to        behind                        lease",
+                "laptop  0          10000-0      nothing                       59 s",
+                "laptop  1          4000-0       1 entry, 5.5 s                59 s",
+                "laptop  2          nothing yet  everything                    59 s",
+                "laptop  3          2000-0       10,000 entries or more, 60 s  59 s",
             ]
+        );
+        let narrow = table(&mirrors, Some(40));
+        assert!(narrow.iter().all(|line| line.len() <= 40), "{narrow:?}");
+        assert_eq!(
+            narrow[9..11],
+            ["behind     1 entry, 5.5 s", "lease      59 s"]
         );
     }
 }

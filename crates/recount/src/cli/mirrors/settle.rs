@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::open;
 use crate::cli::error::Result;
-use crate::cli::output::{Output, count};
+use crate::cli::output::{Output, PrintArgs, count};
 use crate::cli::settings::Settings;
 
 /// Take note of the gaps and divergences of the mirror on this machine: nobody is warned of them any more
@@ -13,9 +13,8 @@ use crate::cli::settings::Settings;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    print: PrintArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -28,7 +27,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let settled = log.settle_mirror()? as u64;
     log.close().await?;
     let mut output = Output::new();
-    if args.json {
+    if args.print.json {
         output.line(json!({"settled": settled}))?;
     } else {
         output.line(format_args!("{} settled", count(settled, "incident")))?;

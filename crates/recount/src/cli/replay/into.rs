@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
-use recount::{Batch, Body, EntryId, Event, LogInfo, Outcome, Position, Recorded, Recount, Replay};
+use recount::{Batch, Body, EntryId, Event, LogInfo, Outcome, Position, Recorded, Recount};
 use serde_json::json;
 
 use super::STOPPED;
-use super::progress::Progress;
+use super::source::Source;
 use crate::cli::error::{Failure, Result};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{Output, count, thousands};
+use crate::cli::session::SessionCheck;
 use crate::cli::settings::{Settings, warn};
 
 /// Events in conflict that are named to people, and to programs.
@@ -54,29 +55,15 @@ impl Into {
         })
     }
 
-    /// Takes in everything, `limit` entries at most, or what comes until Ctrl-C.
-    pub(super) async fn take(
-        &mut self,
-        replay: &mut Replay,
-        limit: u64,
-        progress: &mut Progress,
-        interrupt: &mut Interrupt,
-    ) -> Result {
-        let mut taken = 0;
-        while taken < limit {
-            // Gives Ctrl-C its turn where nothing has to be waited for.
-            tokio::task::yield_now().await;
-            let left = usize::try_from(limit - taken).unwrap_or(usize::MAX);
-            let next = async { Ok(replay.next_batch(self.batch_events.min(left)).await?) };
-            let batch = interrupt.unless(next).await?;
-            let Some(last) = batch.last() else {
+    /// Takes in everything, or what comes until Ctrl-C.
+    pub(super) async fn take(&mut self, source: &mut Source, interrupt: &mut Interrupt) -> Result {
+        loop {
+            let batch = interrupt.unless(source.next(self.batch_events)).await?;
+            if batch.is_empty() {
                 return Ok(());
-            };
-            taken += batch.len() as u64;
-            progress.reached(last, batch.len());
+            }
             interrupt.or_soon(self.append(batch)).await?;
         }
-        Ok(())
     }
 
     /// Not to be dropped half-way: what was appended is to be counted.
@@ -114,9 +101,14 @@ impl Into {
     }
 
     /// Closes the stream and tells what became of the events, also where the replay `ended` early.
-    pub(super) async fn finish(self, ended: Result, interrupt: &mut Interrupt) -> Result {
+    pub(super) async fn finish(
+        self,
+        ended: Result,
+        session: &SessionCheck,
+        interrupt: &mut Interrupt,
+    ) -> Result {
         let closed = interrupt.close(&self.target).await;
-        self.tell(&ended)?;
+        self.tell(&ended, session)?;
         ended?;
         closed?;
         if self.conflicts > 0 {
@@ -133,7 +125,7 @@ impl Into {
         Ok(())
     }
 
-    fn tell(&self, ended: &Result) -> Result {
+    fn tell(&self, ended: &Result, session: &SessionCheck) -> Result {
         let interrupted = matches!(ended, Err(Failure::Interrupted));
         let seconds = self.began.elapsed().as_secs_f64();
         let mut output = Output::new();
@@ -155,6 +147,7 @@ impl Into {
             if interrupted {
                 object["stopped_at"] = "Ctrl-C".into();
             }
+            session.tell(&mut object);
             output.line(object)?;
         } else {
             let all = self.appended + self.duplicates + self.conflicts;

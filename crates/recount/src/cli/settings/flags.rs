@@ -42,13 +42,30 @@ pub(crate) struct GlobalArgs {
     pub(super) color: When,
 }
 
-/// The flags of commands that write. They may stand before the command, too.
+/// The flag of commands that write at all. It may stand before the command, too.
 #[derive(clap::Args)]
-pub(crate) struct WriteArgs {
+pub(crate) struct SyncArgs {
     /// When published events are synced, on disk: always (before they are acknowledged),
     /// interval:100ms, or os (left to the system) [env: RECOUNT_FSYNC] [default: always]
     #[arg(long, value_name = "MODE")]
     fsync: Option<SyncMode>,
+}
+
+impl SyncArgs {
+    /// What is given here, and what was given `before` the command where it is not.
+    pub(crate) fn or(&self, before: &Self) -> OwnFlags {
+        OwnFlags {
+            fsync: self.fsync.or(before.fsync),
+            ..OwnFlags::default()
+        }
+    }
+}
+
+/// The flags of commands that append. They may stand before the command, too.
+#[derive(clap::Args)]
+pub(crate) struct WriteArgs {
+    #[command(flatten)]
+    pub(crate) sync: SyncArgs,
 
     /// Replicas that must have an append before it is acknowledged, on a server
     /// [env: RECOUNT_REDIS_WAIT_REPLICAS] [default: 0]
@@ -70,18 +87,22 @@ impl WriteArgs {
     pub(crate) fn or(&self, before: &Self) -> OwnFlags {
         let own = |flag: fn(&Self) -> &Option<String>| flag(self).clone().or(flag(before).clone());
         OwnFlags {
-            fsync: self.fsync.or(before.fsync),
             wait_replicas: own(|args| &args.wait_replicas),
             wait_aof: own(|args| &args.wait_aof),
             partitions: own(|args| &args.partitions),
-            ..OwnFlags::default()
+            ..self.sync.or(&before.sync)
         }
     }
 
     /// A flag that was given.
     pub(crate) fn first(&self) -> Option<&'static str> {
+        let fsync = self.sync.fsync.map(|_| "--fsync");
+        fsync.or_else(|| self.first_about_appends())
+    }
+
+    /// A flag that was given and is about appends alone.
+    pub(crate) fn first_about_appends(&self) -> Option<&'static str> {
         let given = [
-            ("--fsync", self.fsync.is_some()),
             ("--wait-replicas", self.wait_replicas.is_some()),
             ("--wait-aof", self.wait_aof.is_some()),
             ("--partitions", self.partitions.is_some()),
@@ -93,12 +114,15 @@ impl WriteArgs {
     }
 }
 
-/// The flag of commands that append many events.
+/// The flags of commands that append many events.
 #[derive(clap::Args)]
-pub(crate) struct BatchArgs {
+pub(crate) struct AppendArgs {
     /// Events appended at once at most [env: RECOUNT_BATCH_SIZE] [default: 4096]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) batch_size: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
 }
 
 /// What a command's own flags say about settings.

@@ -6,7 +6,7 @@ use recount::{OpenError, Recount, SyncMode};
 
 use super::{Settings, warn};
 use crate::cli::error::{Failure, Result};
-use crate::cli::output::count;
+use crate::cli::output::{count, some_of};
 
 /// How long another writer is waited for without a word.
 const SILENT_WAIT: Duration = Duration::from_secs(1);
@@ -15,12 +15,23 @@ const SILENT_WAIT: Duration = Duration::from_secs(1);
 const LISTING: Duration = Duration::from_secs(1);
 
 impl Settings {
-    /// Opens the log for writing, creating what is missing.
+    /// Opens the log for appending, creating what is missing.
     pub(crate) async fn open(&self) -> Result<Recount> {
+        let log = self.open_for_writing().await?;
+        Ok(self.announced(log, &self.acknowledged_words()))
+    }
+
+    /// Opens the log for trimming: what an append waits for does not count.
+    pub(crate) async fn open_to_trim(&self) -> Result<Recount> {
+        let log = self.open_for_writing().await?;
+        Ok(self.announced(log, "trimming"))
+    }
+
+    async fn open_for_writing(&self) -> Result<Recount> {
         let opening = |wait| self.builder().lock_wait(wait).open();
         let wait = self.config().lock_wait;
         let silent = wait.min(SILENT_WAIT);
-        let log = match opening(silent).await {
+        Ok(match opening(silent).await {
             Err(OpenError::Disk(recount_disk::OpenError::Locked { path, pid }))
                 if silent < wait =>
             {
@@ -30,8 +41,7 @@ impl Settings {
                 opening(wait.saturating_sub(silent)).await?
             }
             opened => opened?,
-        };
-        Ok(self.announced(log, &self.acknowledged_words()))
+        })
     }
 
     /// Opens the log for reading.
@@ -81,7 +91,7 @@ impl Settings {
         }
     }
 
-    fn builder(&self) -> recount::Builder {
+    pub(super) fn builder(&self) -> recount::Builder {
         Recount::builder().config(self.config().clone())
     }
 
@@ -138,6 +148,9 @@ impl Settings {
         if !missing {
             return failure;
         }
+        if let Some(mirrored) = self.mirrored().await {
+            return failure.hint(mirrored.hint());
+        }
         let Ok(Some(streams)) = self.streams().await else {
             return failure.hint("--stream NAME names another one");
         };
@@ -150,7 +163,14 @@ impl Settings {
             )),
             // It was created meanwhile, or only the listing finds it.
             streams if streams.iter().any(|name| name == self.stream()) => failure,
-            streams => failure.hint(format!("--stream NAME; there are {}", streams.join(", "))),
+            [only] => failure.hint(format!(
+                "--stream NAME names another one: there is {}",
+                some_of(std::slice::from_ref(only))
+            )),
+            streams => failure.hint(format!(
+                "--stream NAME names another one: there are {}",
+                some_of(streams)
+            )),
         }
     }
 }
