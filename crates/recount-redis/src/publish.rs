@@ -23,6 +23,8 @@ use judge::Resolved;
 const QUEUE: usize = 256;
 /// Events that are worth a second call while one is under way, so that the server need not wait for us.
 const BESIDE: usize = 16;
+/// With fewer events than this under way the server has time: what comes goes at once.
+const IDLE_BELOW: usize = 4;
 /// Events of several callers that go into one call.
 const TOGETHER_EVENTS: usize = 1_000;
 /// Bytes of several callers that go into one call.
@@ -119,10 +121,12 @@ impl Publisher {
 async fn run(shared: Arc<Shared>, partition: Partition, mut queue: mpsc::Receiver<Job>) {
     let mut gathered = Gathered::default();
     let mut under_way = JoinSet::new();
+    let mut events_under_way = 0;
     let mut open = true;
     loop {
         let due = match under_way.len() {
-            0 => !gathered.jobs.is_empty(),
+            _ if gathered.jobs.is_empty() => false,
+            calls if events_under_way < IDLE_BELOW => calls < IDLE_BELOW,
             1 => gathered.is_full() || gathered.events >= BESIDE,
             _ => false,
         };
@@ -131,7 +135,13 @@ async fn run(shared: Arc<Shared>, partition: Partition, mut queue: mpsc::Receive
             tokio::task::yield_now().await;
             gathered.add_waiting(&mut queue);
             let jobs = gathered.take();
-            under_way.spawn(append_together(Arc::clone(&shared), partition, jobs));
+            let events = jobs.iter().map(|job| job.events.len()).sum::<usize>();
+            events_under_way += events;
+            let shared = Arc::clone(&shared);
+            under_way.spawn(async move {
+                append_together(shared, partition, jobs).await;
+                events
+            });
             continue;
         }
         if !open && under_way.is_empty() {
@@ -146,7 +156,7 @@ async fn run(shared: Arc<Shared>, partition: Partition, mut queue: mpsc::Receive
                 }
                 None => open = false,
             },
-            Some(_) = under_way.join_next() => {}
+            Some(done) = under_way.join_next() => events_under_way -= done.unwrap_or_default(),
         }
     }
 }

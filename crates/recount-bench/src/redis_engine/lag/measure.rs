@@ -13,8 +13,9 @@ use recount_disk::DiskLog;
 use recount_redis::{RedisLog, RedisOptions};
 use recount_runtime::{Mirror, MirrorOptions};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::generator::{Generator, IdOrder};
 use crate::ours::STREAM;
@@ -28,6 +29,8 @@ pub const EVENTS_PER_S: u64 = 5_000;
 /// Published before those that count.
 const WARM_UP_EVENTS: usize = EVENTS_PER_S as usize;
 const PINGS: usize = 1_000;
+/// Between two round trips while events are published.
+const PING_EVERY: Duration = Duration::from_millis(2);
 const PAGE_ENTRIES: usize = 1_000;
 
 /// The arguments of a measurement.
@@ -48,7 +51,10 @@ pub struct Measured {
     pub from_handed_over: Took,
     pub from_acknowledged: Took,
     pub publishing: Took,
+    /// While the events were published.
     pub round_trip: Took,
+    /// Before and after.
+    pub round_trip_idle: Took,
 }
 
 /// Measures and prints what came out as JSON.
@@ -71,21 +77,27 @@ async fn measured(run: &Run) -> Result<Measured, Failure> {
     let local = mirror.log(0).ok_or("the mirror has no partition")?;
 
     let client = Client::connect(server.port()).await?;
-    let mut round_trip = Timing::new();
+    let mut idle = Timing::new();
     pings(&client, &mut Timing::new()).await?;
-    pings(&client, &mut round_trip).await?;
+    pings(&client, &mut idle).await?;
     let count = WARM_UP_EVENTS + (run.seconds * EVENTS_PER_S) as usize;
     let events = Generator::new(SEED, IdOrder::Ordered).take(count);
     let times = Arc::new(Times::new(&events));
-    tokio::try_join!(
-        publish(log.clone(), events, Arc::clone(&times)),
-        read(&local, &times),
-    )?;
-    pings(&client, &mut round_trip).await?;
+    // Both on the runtime's threads: what waits in the main thread costs switches that no service has.
+    let publishing = tokio::spawn(publish(log.clone(), events, Arc::clone(&times)));
+    let reading = tokio::spawn(read(local, Arc::clone(&times)));
+    let (published, over) = oneshot::channel();
+    let pinging = tokio::spawn(ping_until(client.clone(), over));
+    publishing.await??;
+    reading.await??;
+    // The other end waits for it.
+    let _ = published.send(());
+    let round_trip = pinging.await??;
+    pings(&client, &mut idle).await?;
     mirror.close().await;
     origin.close().await?;
     log.close().await?;
-    Ok(times.measured(round_trip))
+    Ok(times.measured(round_trip, idle))
 }
 
 async fn pings(client: &Client, timing: &mut Timing) -> Result<(), Failure> {
@@ -96,6 +108,20 @@ async fn pings(client: &Client, timing: &mut Timing) -> Result<(), Failure> {
         timing.append_done(start);
     }
     Ok(())
+}
+
+/// Round trips by the way, until `over`.
+async fn ping_until(client: Client, mut over: oneshot::Receiver<()>) -> Result<Timing, Failure> {
+    let ping = ::redis::cmd("PING");
+    let mut timing = Timing::new();
+    loop {
+        let start = Instant::now();
+        client.ask(&ping).await?;
+        timing.append_done(start);
+        if timeout(PING_EVERY, &mut over).await.is_ok() {
+            return Ok(timing);
+        }
+    }
 }
 
 /// Hands over one event after the other, each at its time.
@@ -138,7 +164,7 @@ fn ticks(count: usize) -> mpsc::UnboundedReceiver<()> {
 }
 
 /// Reads what comes, as soon as it can be read.
-async fn read(local: &DiskLog, times: &Times) -> Result<(), Failure> {
+async fn read(local: Arc<DiskLog>, times: Arc<Times>) -> Result<(), Failure> {
     let mut last = local.tail().await?.get(0);
     let mut seen = 0;
     while seen < times.numbers.len() {
@@ -185,7 +211,7 @@ impl Times {
         }
     }
 
-    fn measured(&self, round_trip: Timing) -> Measured {
+    fn measured(&self, round_trip: Timing, idle: Timing) -> Measured {
         let count = self.numbers.len();
         let between = |from: &Moments, to: &Moments| -> Took {
             let mut timing = Timing::new();
@@ -202,6 +228,7 @@ impl Times {
             from_acknowledged: between(&self.acknowledged, &self.readable),
             publishing: between(&self.handed_over, &self.acknowledged),
             round_trip: round_trip.into(),
+            round_trip_idle: idle.into(),
         }
     }
 }
