@@ -424,6 +424,10 @@ pub fn rename_stream(dir: &Path, from: &str, to: &str) -> Result<(), OpenError> 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and whoever waits for this with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use recount_core::{
-    AppendError, Body, Entry, EntryId, EventId, Limits, Outcome, Position, ReadError, codec,
+    AppendError, Body, Direction, Entry, EntryId, EventId, Limits, Outcome, Position, ReadError,
+    codec,
 };
 use redis::{Cmd, Value};
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use crate::content::mark;
 use crate::error::Failed;
 use crate::info;
 use crate::keys::Keys;
-use crate::net::{Call, Repeat};
+use crate::net::Call;
 use crate::pack::Packed;
 use crate::read;
 use crate::scripts::{self, COPIES};
@@ -71,11 +72,9 @@ pub(crate) async fn append(
     let mut commands = vec![command(shared, keys, &copies)];
     commands.extend(shared.wait_command());
     let call = Call {
-        commands: &commands,
-        atomic: false,
         script: Some(&COPIES),
-        repeat: Repeat::Always,
         patience: shared.wait_patience(),
+        ..Call::of(&commands)
     };
     let answered = shared.net.call(keys.slot, call).await;
     let mut values = answered
@@ -257,8 +256,7 @@ async fn revisions_of(
     let mut found: HashMap<EntryId, u64> = HashMap::new();
     for copies in copies.chunks(100) {
         let ids = (copies[0].entry.id, copies[copies.len() - 1].entry.id);
-        let direction = recount_core::Direction::Forward;
-        let entries = read::fetch(shared, keys, ids, direction, copies.len()).await;
+        let entries = read::fetch(shared, keys, ids, Direction::Forward, copies.len()).await;
         let entries = entries.map_err(|error| unread(shared, keys, &error))?;
         let numbered = |entry: &Entry| (entry.id, entry.revision.unwrap_or(0));
         found.extend(entries.iter().map(numbered));

@@ -107,7 +107,6 @@ async fn part(shared: &Shared, keys: &Keys, number: u32) -> Result<Part, ReadErr
         "published",
         "removed",
         "foreign_removed",
-        "slot",
         "since0",
         "since1",
         "since2",
@@ -123,10 +122,13 @@ async fn part(shared: &Shared, keys: &Keys, number: u32) -> Result<Part, ReadErr
         bytes: window_bytes,
         ..Window::default()
     };
-    for ids in &replies {
-        window.ids += wire::count(ids).map_err(shape)?;
+    for (ids, since) in replies.iter().zip(3..) {
+        let ids = wire::count(ids).map_err(shape)?;
+        if ids > 0 {
+            window.ids += ids;
+            window.since_ms = window.since_ms.into_iter().chain(meta(since)).min();
+        }
     }
-    window.since_ms = (4..7).filter_map(meta).min();
     let (published, removed) = (meta(0).unwrap_or(0), meta(1).unwrap_or(0));
     let foreign_removed = meta(2).unwrap_or(0);
     let held_back = match trim::needs(shared, keys).await {

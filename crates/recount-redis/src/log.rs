@@ -1,6 +1,7 @@
 //! [`RedisLog`]: the engine behind the contract of `EventLog`.
 
-use std::collections::BTreeMap;
+mod parts;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,16 +9,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use recount_core::{
-    AppendError, Batch, Cursor, Direction, Entry, EntryId, EventLog, Filter, LogInfo, Outcome,
-    Page, Partition, Position, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead,
-    TrimError, TrimReport, TrimRequest,
+    AppendError, Batch, Cursor, Direction, Entry, EntryId, EventLog, Filter, LogInfo, Page,
+    Partition, Position, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError,
+    TrimReport, TrimRequest,
 };
-use tokio::task::JoinSet;
 
 use crate::keys::Keys;
 use crate::open::{self, OpenError};
 use crate::options::RedisOptions;
-use crate::publish::{Conditions, Prepared, Publisher};
+use crate::publish::Publisher;
 use crate::shared::Shared;
 use crate::url::RedisUrl;
 use crate::watch::Watcher;
@@ -113,86 +113,6 @@ impl RedisLog {
         Ok(())
     }
 
-    async fn append_parts(&self, batch: Batch) -> Result<Vec<Outcome>, AppendError> {
-        let conditions = Conditions {
-            strict: batch.strict,
-            expected_revision: batch.expected_revision,
-            look: false,
-        };
-        let count = batch.events.len();
-        let mut parts: BTreeMap<Partition, (Vec<usize>, Vec<Prepared>)> = BTreeMap::new();
-        for (index, event) in batch.events.into_iter().enumerate() {
-            let partition = partitions::of(&self.shared, &event.session_id);
-            let (indices, events) = parts.entry(partition).or_default();
-            indices.push(index);
-            events.push(Prepared::new(event));
-        }
-        if parts.len() == 1
-            && let Some((partition, (_, events))) = parts.pop_first()
-        {
-            return self.publishers[partition as usize]
-                .append(events, conditions)
-                .await;
-        }
-        if batch.strict {
-            self.look_everywhere(&parts).await?;
-        }
-        let mut running = JoinSet::new();
-        for (partition, (indices, events)) in parts {
-            let publishers = Arc::clone(&self.publishers);
-            running.spawn(async move {
-                let done = publishers[partition as usize]
-                    .append(events, conditions)
-                    .await;
-                (indices, done)
-            });
-        }
-        let mut outcomes: Vec<Option<Outcome>> = vec![None; count];
-        let mut failed = None;
-        while let Some(done) = running.join_next().await {
-            let (indices, done) = done.map_err(|_| AppendError::Closed)?;
-            match done {
-                Ok(done) => {
-                    for (index, outcome) in indices.into_iter().zip(done) {
-                        outcomes[index] = Some(outcome);
-                    }
-                }
-                // The others' outcomes are awaited all the same: they are not taken back.
-                Err(error) => failed = Some(moved_to(error, &indices)),
-            }
-        }
-        match failed {
-            Some(error) => Err(error),
-            None => outcomes
-                .into_iter()
-                .collect::<Option<_>>()
-                .ok_or(AppendError::Closed),
-        }
-    }
-
-    /// Looks for conflicts in every partition before one of them writes.
-    async fn look_everywhere(
-        &self,
-        parts: &BTreeMap<Partition, (Vec<usize>, Vec<Prepared>)>,
-    ) -> Result<(), AppendError> {
-        let look = Conditions {
-            strict: true,
-            expected_revision: None,
-            look: true,
-        };
-        for (partition, (indices, events)) in parts {
-            let copies = events
-                .iter()
-                .map(|prepared| Prepared::new(prepared.event.clone()))
-                .collect();
-            let looked = self.publishers[*partition as usize]
-                .append(copies, look)
-                .await;
-            looked.map_err(|error| moved_to(error, indices))?;
-        }
-        Ok(())
-    }
-
     /// Keeps to the length that is to be kept.
     async fn retain(&self, appended: usize) {
         let shared = &self.shared;
@@ -233,32 +153,21 @@ impl RedisLog {
 
     async fn wait_in(&self, partition: Partition, after: EntryId) -> Result<(), ReadError> {
         let keys = self.keys_of(partition)?;
+        let watcher = &self.watchers[partition as usize];
         loop {
+            let seen = watcher.seen();
             // Taken first: what comes between the look and the wait is after it.
             let last = info::standing(&self.shared, keys).await?.last;
             if self.holds_after(keys, after).await? {
                 return Ok(());
             }
-            self.watchers[partition as usize]
-                .changed(last.max(after))
-                .await?;
+            if seen > Some(last) {
+                // Somebody removed the stream.
+                watcher.begin_anew();
+            }
+            watcher.changed(last, after).await?;
         }
     }
-}
-
-/// The same error, with the place of the event in the whole batch.
-fn moved_to(mut error: AppendError, indices: &[usize]) -> AppendError {
-    match &mut error {
-        AppendError::Conflict { index, .. } | AppendError::InvalidEvent { index, .. } => {
-            *index = indices[*index];
-        }
-        AppendError::SelfConflict { index, earlier, .. } => {
-            *index = indices[*index];
-            *earlier = indices[*earlier];
-        }
-        _ => {}
-    }
-    error
 }
 
 #[async_trait]

@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 use crate::url::RedisUrl;
 pub(crate) use dedicated::Dedicated;
 pub(crate) use error::CallError;
+use node::Node;
 use retry::Route;
 pub(crate) use script::Script;
 pub use slot::slot_of;
@@ -69,15 +70,6 @@ pub(crate) struct NetOptions {
     pub(crate) deadline: Duration,
 }
 
-impl Default for NetOptions {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            deadline: Duration::from_secs(10),
-        }
-    }
-}
-
 /// Whether a request may be sent again when the first one may have been executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
@@ -104,6 +96,19 @@ pub(crate) struct Call<'a> {
     pub(crate) patience: Option<Duration>,
 }
 
+impl<'a> Call<'a> {
+    /// Commands that may be executed twice, each by itself.
+    pub(crate) fn of(commands: &'a [Cmd]) -> Self {
+        Self {
+            commands,
+            atomic: false,
+            script: None,
+            repeat: Repeat::Always,
+            patience: None,
+        }
+    }
+}
+
 impl Net {
     /// Connects: one attempt to every given address, so that a server that is down is told at once.
     pub(crate) async fn connect(url: &RedisUrl, options: NetOptions) -> Result<Self, CallError> {
@@ -122,6 +127,26 @@ impl Net {
     pub(crate) async fn call(&self, slot: Slot, call: Call<'_>) -> Result<Vec<Value>, CallError> {
         self.unless_closed(self.inner.run(Route::Slot(slot), call))
             .await
+    }
+
+    /// One command that may be executed twice, and its value.
+    pub(crate) async fn ask(&self, slot: Slot, command: &Cmd) -> Result<Value, CallError> {
+        self.ask_at(Route::Slot(slot), Call::of(std::slice::from_ref(command)))
+            .await
+    }
+
+    /// The same of a call of a script.
+    pub(crate) async fn run(
+        &self,
+        slot: Slot,
+        script: &Script,
+        command: &Cmd,
+    ) -> Result<Value, CallError> {
+        let call = Call {
+            script: Some(script),
+            ..Call::of(std::slice::from_ref(command))
+        };
+        self.ask_at(Route::Slot(slot), call).await
     }
 
     /// As [`Net::call`], for what is not worth waiting for: that the one server of the URL is a replica is an
@@ -152,7 +177,7 @@ impl Net {
         let mut running = JoinSet::new();
         for (index, node) in nodes.into_iter().enumerate() {
             let (net, command) = (self.clone(), command.clone());
-            running.spawn(async move { (index, net.call_at(Route::Node(node), &command).await) });
+            running.spawn(async move { (index, net.ask_node(node, &command).await) });
         }
         while let Some(done) = running.join_next().await {
             if let Ok((index, outcome)) = done {
@@ -166,7 +191,7 @@ impl Net {
     pub(crate) async fn master(&self, address: &str, command: &Cmd) -> Result<Value, CallError> {
         let found = self.inner.topology.masters();
         match found.into_iter().find(|node| node.address() == address) {
-            Some(node) => self.call_at(Route::Node(node), command).await,
+            Some(node) => self.ask_node(node, command).await,
             None => Err(CallError::Unavailable {
                 address: address.to_owned(),
                 message: "is no longer a master of this Redis: begin again".to_owned(),
@@ -174,14 +199,13 @@ impl Net {
         }
     }
 
-    async fn call_at(&self, route: Route, command: &Cmd) -> Result<Value, CallError> {
-        let call = Call {
-            commands: std::slice::from_ref(command),
-            atomic: false,
-            script: None,
-            repeat: Repeat::Always,
-            patience: None,
-        };
+    async fn ask_node(&self, node: Arc<Node>, command: &Cmd) -> Result<Value, CallError> {
+        self.ask_at(Route::Node(node), Call::of(std::slice::from_ref(command)))
+            .await
+    }
+
+    /// The value of a call's first command.
+    async fn ask_at(&self, route: Route, call: Call<'_>) -> Result<Value, CallError> {
         let values = self.unless_closed(self.inner.run(route, call)).await?;
         Ok(values.into_iter().next().unwrap_or(Value::Nil))
     }

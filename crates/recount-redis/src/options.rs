@@ -49,7 +49,7 @@ impl RedisOptions {
     pub const PARTITIONS_MAX: u32 = 1024;
 
     pub(crate) fn window_ms(&self) -> u64 {
-        u64::try_from(self.idempotency_window.as_millis()).unwrap_or(u64::MAX)
+        milliseconds(self.idempotency_window)
     }
 
     /// The given clock's time for a script; empty for the server's.
@@ -63,6 +63,14 @@ impl RedisOptions {
     pub(crate) fn waits(&self) -> bool {
         self.wait_replicas > 0 || self.wait_aof.is_some()
     }
+}
+
+/// The longest time that a server is told; of longer ones it could not say when they end.
+const LONGEST_MS: u64 = u64::MAX >> 10;
+
+/// A time as the scripts take it.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).map_or(LONGEST_MS, |ms| ms.min(LONGEST_MS))
 }
 
 impl Default for RedisOptions {

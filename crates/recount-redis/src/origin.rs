@@ -14,7 +14,8 @@ use tokio::task::{JoinError, JoinSet};
 use crate::error::Failed;
 use crate::info;
 use crate::keys::Keys;
-use crate::net::{Call, Dedicated, Repeat};
+use crate::net::{Call, Dedicated};
+use crate::options::milliseconds;
 use crate::read::{self, Chunk};
 use crate::scripts::{self, REGISTER};
 use crate::shared::Shared;
@@ -99,7 +100,7 @@ impl Origin for RedisLog {
             command
                 .arg(name)
                 .arg(synced.get(partition).to_string())
-                .arg(lease.as_millis() as u64);
+                .arg(milliseconds(lease));
             let (shared, keys) = (Arc::clone(&self.shared), keys.clone());
             under_way.spawn(async move { register(&shared, &keys, command).await });
         }
@@ -175,11 +176,8 @@ const REGISTERED_AT_ONCE: usize = 64;
 /// Tells a partition of a mirror. A server that lets nobody write says so at once.
 async fn register(shared: &Shared, keys: &Keys, command: Cmd) -> Result<(), ReadError> {
     let call = Call {
-        commands: &[command],
-        atomic: false,
         script: Some(&REGISTER),
-        repeat: Repeat::Always,
-        patience: None,
+        ..Call::of(std::slice::from_ref(&command))
     };
     let called = shared.net.call_if_writable(keys.slot, call).await;
     called
@@ -192,7 +190,11 @@ fn ended(task: Option<Result<Result<(), ReadError>, JoinError>>) -> Result<(), R
     match task {
         None => Ok(()),
         Some(Ok(outcome)) => outcome,
-        Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
+        Some(Err(failed)) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends.
+            Err(_) => Err(ReadError::Closed),
+        },
     }
 }
 

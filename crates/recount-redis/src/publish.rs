@@ -126,6 +126,7 @@ async fn run(shared: Arc<Shared>, partition: Partition, mut queue: mpsc::Receive
     loop {
         let due = match under_way.len() {
             _ if gathered.jobs.is_empty() => false,
+            0 => true,
             calls if events_under_way < IDLE_BELOW => calls < IDLE_BELOW,
             1 => gathered.is_full() || gathered.events >= BESIDE,
             _ => false,

@@ -10,9 +10,9 @@ use redis::{Cmd, Value};
 
 use crate::error::Failed;
 use crate::keys::Keys;
-use crate::net::{Call, Repeat};
+use crate::net::Call;
 use crate::partitions;
-use crate::read::Chunk;
+use crate::read::{self, Chunk};
 use crate::shared::Shared;
 use crate::wire::{self, Unexpected};
 
@@ -84,6 +84,9 @@ pub(crate) async fn page(shared: &Shared, query: &Query) -> Result<Option<Page>,
         return Ok(Some(Page::default()));
     };
     let limit = range.limit.min(Limits::PAGE_ENTRIES_MAX);
+    if limit == 0 {
+        return Ok(Some(Page::default()));
+    }
     // One more than wanted is where the next page begins.
     let (ids, unindexed) = reading.ids(ids, range.direction, limit + 1).await?;
     if unindexed > 0 {
@@ -137,12 +140,10 @@ impl<'a> Reading<'a> {
         counts.arg(&self.keys.meta).arg(&["published", "removed"]);
         let mut held = redis::cmd("XLEN");
         held.arg(&self.keys.stream);
+        let commands = [state, length, older, counts, held];
         let call = Call {
-            commands: &[state, length, older, counts, held],
             atomic: true,
-            script: None,
-            repeat: Repeat::Always,
-            patience: None,
+            ..Call::of(&commands)
         };
         let answered = self.shared.net.call(self.keys.slot, call).await;
         let replies = answered.map_err(|error| Failed::from(error).read(&self.keys.stream))?;
@@ -229,15 +230,12 @@ impl<'a> Reading<'a> {
     /// The first entry of the session that is kept. Where somebody else trimmed, the index still names
     /// entries that are gone.
     async fn first_kept(&self, index: &Index) -> Result<Option<Entry>, ReadError> {
-        let command = crate::read::range_command(
-            &self.keys.stream,
-            (EntryId::MIN, EntryId::MAX),
-            Direction::Forward,
-            1,
-        );
-        let reply = self.shared.ask_one(self.keys, command).await?;
-        let begins = wire::entries(reply).map_err(|shape| self.unexpected(shape))?;
-        let Some(begins) = begins.first().filter(|_| index.revision > 0) else {
+        if index.revision == 0 {
+            return Ok(None);
+        }
+        let ids = (EntryId::MIN, EntryId::MAX);
+        let begins = read::fetch(self.shared, self.keys, ids, Direction::Forward, 1).await?;
+        let Some(begins) = begins.first() else {
             return Ok(None);
         };
         let ids = (begins.id, EntryId::MAX);

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use crate::error::Failed;
 use crate::facts::Facts;
 use crate::keys::Keys;
-use crate::net::{Call, Net, Repeat};
+use crate::net::{Call, Net};
 use crate::options::RedisOptions;
 use crate::wire;
 
@@ -45,21 +45,14 @@ impl Shared {
 
     /// Commands that only read, over one connection.
     pub(crate) async fn ask(&self, keys: &Keys, commands: &[Cmd]) -> Result<Vec<Value>, ReadError> {
-        let call = Call {
-            commands,
-            atomic: false,
-            script: None,
-            repeat: Repeat::Always,
-            patience: None,
-        };
-        let answered = self.net.call(keys.slot, call).await;
+        let answered = self.net.call(keys.slot, Call::of(commands)).await;
         answered.map_err(|error| Failed::from(error).read(&keys.stream))
     }
 
     /// One command that only reads.
     pub(crate) async fn ask_one(&self, keys: &Keys, command: Cmd) -> Result<Value, ReadError> {
-        let values = self.ask(keys, &[command]).await?;
-        Ok(values.into_iter().next().unwrap_or(Value::Nil))
+        let answered = self.net.ask(keys.slot, &command).await;
+        answered.map_err(|error| Failed::from(error).read(&keys.stream))
     }
 
     /// An answer of another shape than its command has.

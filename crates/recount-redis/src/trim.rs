@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use recount_core::{Direction, EntryId, HeldBack, TrimError, TrimLimit, TrimReport, TrimRequest};
-use redis::{Cmd, Value};
+use redis::Value;
 
 use crate::error::Failed;
 use crate::keys::Keys;
-use crate::net::{Call, Repeat, Script};
 use crate::read::{self, Chunk};
 use crate::scripts::{self, PLAN, TRIM};
 use crate::shared::Shared;
@@ -62,14 +61,8 @@ async fn partition(
         loop {
             let page = Page::read(shared, keys, &plan, &goal, from, looked_at, &mut chunk).await?;
             report.first = page.first_kept;
-            if page.held {
-                report.held_back = plan
-                    .needs
-                    .iter()
-                    .filter(|need| Some(need.from) <= page.first_kept)
-                    .cloned()
-                    .collect();
-            }
+            let holds = |need: &&HeldBack| page.held && Some(need.from) <= page.first_kept;
+            report.held_back = plan.needs.iter().filter(holds).cloned().collect();
             let mut doomed = page.doomed;
             if !request.exact && page.last {
                 doomed.keep_whole_nodes();
@@ -77,12 +70,15 @@ async fn partition(
                     report.first = Some(first);
                 }
             }
-            let count = doomed.ids.len();
-            if count > 0 && !request.dry_run && !doomed.remove(shared, keys).await? {
+            let count = doomed.ids.len() as u64;
+            report.removed += if count == 0 || request.dry_run {
+                count
+            } else if let Some(removed) = doomed.remove(shared, keys).await? {
+                removed
+            } else {
                 continue 'plan;
-            }
-            report.removed += count as u64;
-            looked_at += count as u64;
+            };
+            looked_at += count;
             if page.last {
                 return Ok(report);
             }
@@ -137,7 +133,7 @@ impl Page {
         let ids = (from, EntryId::MAX);
         // One more: it is the first that is left.
         let command = read::range_command(&keys.stream, ids, Direction::Forward, count + 1);
-        let reply = ask(shared, keys, command).await?;
+        let reply = shared.net.ask(keys.slot, &command).await?;
         let entries =
             wire::entries(reply).map_err(|shape| shape.from(shared.net.address(keys.slot)))?;
         let ends = entries.len() <= count;
@@ -200,8 +196,8 @@ impl Doomed {
         self.ours.truncate(whole);
     }
 
-    /// Removes them, unless somebody trimmed meanwhile or came to need one of them.
-    async fn remove(&self, shared: &Shared, keys: &Keys) -> Result<bool, Failed> {
+    /// Removes them; how many were still there. None where somebody trimmed meanwhile, or came to need one.
+    async fn remove(&self, shared: &Shared, keys: &Keys) -> Result<Option<u64>, Failed> {
         let mut sessions: BTreeMap<&str, u64> = BTreeMap::new();
         for session in self.sessions.iter().flatten() {
             *sessions.entry(session).or_default() += 1;
@@ -230,18 +226,16 @@ impl Doomed {
         for id in &self.ids {
             command.arg(id.to_string());
         }
-        let reply = run(shared, keys, command, &TRIM).await?;
-        let shape = |shape: Unexpected| shape.from(shared.net.address(keys.slot));
-        let parts = wire::list(reply).map_err(shape)?;
-        let said = wire::text(parts.first().unwrap_or(&Value::Nil)).map_err(shape)?;
-        Ok(said == "done")
+        // A page that is gone already is noticed by its first id.
+        let reply = shared.net.run(keys.slot, &TRIM, &command).await?;
+        read_removed(reply).map_err(|shape| shape.from(shared.net.address(keys.slot)))
     }
 }
 
 async fn plan(shared: &Shared, keys: &Keys) -> Result<Plan, Failed> {
     let mut command = scripts::call(&PLAN, &[&keys.stream, &keys.mirrors]);
     command.arg(shared.options.clock_argument());
-    let reply = run(shared, keys, command, &PLAN).await?;
+    let reply = shared.net.run(keys.slot, &PLAN, &command).await?;
     read_plan(reply).map_err(|shape| shape.from(shared.net.address(keys.slot)))
 }
 
@@ -268,33 +262,15 @@ fn read_needs(needs: Value) -> Result<Vec<HeldBack>, Unexpected> {
         .collect()
 }
 
+fn read_removed(reply: Value) -> Result<Option<u64>, Unexpected> {
+    let parts = wire::list(reply)?;
+    match parts.as_slice() {
+        [said, removed] if wire::text(said)? == "done" => wire::count(removed).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Who needs what of a partition.
 pub(crate) async fn needs(shared: &Shared, keys: &Keys) -> Result<Vec<HeldBack>, Failed> {
     Ok(plan(shared, keys).await?.needs)
-}
-
-async fn ask(shared: &Shared, keys: &Keys, command: Cmd) -> Result<Value, Failed> {
-    send(shared, keys, command, None).await
-}
-
-async fn run(shared: &Shared, keys: &Keys, command: Cmd, script: &Script) -> Result<Value, Failed> {
-    send(shared, keys, command, Some(script)).await
-}
-
-async fn send(
-    shared: &Shared,
-    keys: &Keys,
-    command: Cmd,
-    script: Option<&Script>,
-) -> Result<Value, Failed> {
-    let call = Call {
-        commands: &[command],
-        atomic: false,
-        script,
-        // A page that is gone already is noticed by its first id.
-        repeat: Repeat::Always,
-        patience: None,
-    };
-    let values = shared.net.call(keys.slot, call).await?;
-    Ok(values.into_iter().next().unwrap_or(Value::Nil))
 }

@@ -1,13 +1,14 @@
 //! Waiting for what comes next: one blocked connection a partition, while anybody waits.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use recount_core::{EntryId, Partition, ReadError};
+use recount_core::{Direction, EntryId, Partition, ReadError};
 use tokio::sync::watch;
 
 use crate::error::Failed;
 use crate::net::CallError;
+use crate::read;
 use crate::shared::Shared;
 use crate::wire;
 
@@ -41,12 +42,27 @@ impl Watcher {
         }
     }
 
-    /// Returns once something was added after `after`, which had to be the last id when this was called.
-    pub(crate) async fn changed(&self, after: EntryId) -> Result<(), ReadError> {
-        let mut news = self.subscribe(after);
+    /// The last entry that was seen; none while nobody waits.
+    pub(crate) fn seen(&self) -> Option<EntryId> {
+        match *self.running().as_ref()?.borrow() {
+            News::Entry(id) => Some(id),
+            News::Failed(_) => None,
+        }
+    }
+
+    /// Begins anew with whoever waits next: the stream ends below what was seen.
+    pub(crate) fn begin_anew(&self) {
+        *self.running() = None;
+    }
+
+    /// Returns once something was added after `after`, and after `last`, which was the stream's last id a
+    /// moment ago.
+    pub(crate) async fn changed(&self, last: EntryId, after: EntryId) -> Result<(), ReadError> {
+        // Others may wait for less: all of them are told from the stream's end on.
+        let mut news = self.subscribe(last);
         let found = news
             .wait_for(|news| match news {
-                News::Entry(id) => *id > after,
+                News::Entry(id) => *id > last.max(after),
                 News::Failed(_) => true,
             })
             .await;
@@ -58,8 +74,12 @@ impl Watcher {
         }
     }
 
+    fn running(&self) -> MutexGuard<'_, Option<watch::Receiver<News>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn subscribe(&self, after: EntryId) -> watch::Receiver<News> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running();
         if let Some(news) = running.as_ref()
             // A closed one is a task that failed or found nobody waiting.
             && news.has_changed().is_ok()
@@ -114,6 +134,13 @@ async fn follow_once(
 ) -> Result<(), Failed> {
     let keys = &shared.partitions[partition as usize];
     let mut connection = shared.net.dedicated(keys.slot).await?;
+    let newest = read::range_command(
+        &keys.stream,
+        (EntryId::MIN, EntryId::MAX),
+        Direction::Backward,
+        1,
+    );
+    let mut wanted = Instant::now();
     loop {
         let mut command = redis::cmd("XREAD");
         command
@@ -130,10 +157,17 @@ async fn follow_once(
         };
         let shape = |shape: wire::Unexpected| shape.from(shared.net.address(keys.slot));
         if let Some(entry) = wire::read_reply(reply?).map_err(shape)?.pop() {
-            *after = entry.id;
             tell.send_replace(News::Entry(entry.id));
-        } else if tell.receiver_count() <= 1 {
-            // The watcher's own receiver is the last one.
+            // One by one, a busy stream would run away.
+            let newest = connection.call(&newest).await?;
+            let newest = wire::entries(newest).map_err(shape)?.pop();
+            *after = newest.map_or(entry.id, |newest| newest.id.max(entry.id));
+            tell.send_replace(News::Entry(*after));
+        }
+        // The watcher has a receiver of its own.
+        if tell.receiver_count() > 1 {
+            wanted = Instant::now();
+        } else if wanted.elapsed() >= BLOCK {
             return Ok(());
         }
     }

@@ -22,6 +22,7 @@ mod progress;
 mod run;
 mod shared;
 mod tail;
+mod task;
 mod wait;
 
 use std::collections::BTreeSet;

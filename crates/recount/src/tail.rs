@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use recount_core::{
     Cursor, Direction, EntryId, EventLog, Filter, IdRange, Partition, Position, Query, ReadError,
     ReadRange, Recorded, StartFrom,
 };
+
+use tokio::time::{Instant, timeout_at};
 
 use crate::events::first_retained;
 
@@ -115,17 +118,39 @@ impl Tail {
     ///
     /// Dropping the future loses nothing: the next call goes on where this one was.
     pub async fn next(&mut self) -> Result<Recorded, ReadError> {
+        loop {
+            if let Some(recorded) = self.advance(None).await? {
+                return Ok(recorded);
+            }
+        }
+    }
+
+    /// The next entry, if one comes within `quiet` once everything that is there was looked through.
+    ///
+    /// Reading what is there takes as long as it takes.
+    pub async fn next_within(&mut self, quiet: Duration) -> Result<Option<Recorded>, ReadError> {
+        self.advance(Some(quiet)).await
+    }
+
+    async fn advance(&mut self, quiet: Option<Duration>) -> Result<Option<Recorded>, ReadError> {
         let mut waited = false;
+        let mut ends = None;
         loop {
             if let Some(last) = self.to_be_searched() {
                 self.search(last).await?;
             } else if let Some(recorded) = self.take_found() {
-                return Ok(recorded);
+                return Ok(Some(recorded));
             } else {
                 let end = self.log.tail().await?;
                 let news = end.iter().any(|last| self.is_ahead(last));
                 if news {
                     self.round = Round { end, waited };
+                } else if let Some(quiet) = quiet {
+                    let ends = *ends.get_or_insert_with(|| Instant::now() + quiet);
+                    match timeout_at(ends, self.log.wait(&self.searched)).await {
+                        Ok(came) => came?,
+                        Err(_) => return Ok(None),
+                    }
                 } else {
                     self.log.wait(&self.searched).await?;
                 }

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use recount::{
-    Event, EventType, Filter, Limits, Outcome, Query, ReadError, ReadRange, Recorded, Recount,
-    Skipped, StartFrom, SystemClock, TrimLimit, TrimRequest,
+    EntryId, Event, EventType, Filter, Limits, Outcome, Query, ReadError, ReadRange, Recorded,
+    Recount, Skipped, StartFrom, SystemClock, TrimLimit, TrimRequest,
 };
 use recount_conformance::{MemoryLog, MemoryOptions, MemoryStream};
 
@@ -136,6 +136,20 @@ async fn a_tail_passes_over_what_it_does_not_want_and_then_waits() {
 }
 
 #[tokio::test]
+async fn a_tail_ends_its_wait_only_once_it_showed_what_is_there() {
+    let recount = with_events(3_500).await;
+    let mut tail = recount.tail(StartFrom::After(EntryId::MIN)).await.unwrap();
+    let mut shown = Vec::new();
+    while let Some(recorded) = tail.next_within(Duration::ZERO).await.unwrap() {
+        shown.push(id(&recorded));
+    }
+    assert!(shown.into_iter().eq(0..3_500));
+    recount.record(event(3_500, "a")).await.unwrap();
+    let next = tail.next_within(Duration::ZERO).await.unwrap();
+    assert_eq!(next.as_ref().map(id), Some(3_500));
+}
+
+#[tokio::test]
 async fn a_tail_that_waits_is_woken() {
     let recount = recount();
     let mut tail = recount.tail(StartFrom::End).await.unwrap();
@@ -218,10 +232,7 @@ async fn a_tail_that_a_trim_overtakes_goes_on_and_says_so() {
         .iter()
         .map(|entry| entry.position.entry_id)
         .collect();
-    let mut tail = recount
-        .tail(StartFrom::After(recount::EntryId::MIN))
-        .await
-        .unwrap();
+    let mut tail = recount.tail(StartFrom::After(EntryId::MIN)).await.unwrap();
     for n in 0..1_000 {
         assert_eq!(id(&tail.next().await.unwrap()), n);
     }
@@ -253,10 +264,7 @@ async fn a_tail_misses_nothing_where_a_trim_stays_behind_it() {
     let recount = with_events(10).await;
     keep(&recount, 5).await;
     // What was gone before it began was not missed.
-    let mut tail = recount
-        .tail(StartFrom::After(recount::EntryId::MIN))
-        .await
-        .unwrap();
+    let mut tail = recount.tail(StartFrom::After(EntryId::MIN)).await.unwrap();
     for n in 5..10 {
         assert_eq!(id(&tail.next().await.unwrap()), n);
     }

@@ -11,6 +11,15 @@ use redis::{Cmd, Value, cmd};
 
 use super::*;
 
+impl Default for NetOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            deadline: Duration::from_secs(10),
+        }
+    }
+}
+
 fn url(text: &str) -> RedisUrl {
     text.parse().unwrap()
 }
@@ -45,27 +54,16 @@ fn words(text: &str) -> Cmd {
     command
 }
 
-fn always(commands: &[Cmd]) -> Call<'_> {
-    Call {
-        commands,
-        atomic: false,
-        script: None,
-        repeat: Repeat::Always,
-        patience: None,
-    }
-}
-
 fn once(commands: &[Cmd]) -> Call<'_> {
     Call {
         repeat: Repeat::UnlessUnknown,
-        ..always(commands)
+        ..Call::of(commands)
     }
 }
 
 /// Sends one command to the master of slot 0, as often as it takes.
 async fn ask(net: &Net, text: &str) -> Result<Value, CallError> {
-    let values = net.call(0, always(&[words(text)])).await?;
-    Ok(values.into_iter().next().unwrap())
+    net.ask(0, &words(text)).await
 }
 
 fn text(value: Value) -> String {

@@ -10,7 +10,7 @@ use super::Prepared;
 use super::judge::Told;
 use crate::error::Failed;
 use crate::keys::Keys;
-use crate::net::{Call, Repeat};
+use crate::net::Call;
 use crate::pack::Packed;
 use crate::scripts::{self, PUBLISH};
 use crate::shared::Shared;
@@ -128,11 +128,9 @@ impl<'a> Batch<'a> {
         let mut commands = vec![self.command(mode, expected, told)];
         commands.extend(self.shared.wait_command());
         let call = Call {
-            commands: &commands,
-            atomic: false,
             script: Some(&PUBLISH),
-            repeat: Repeat::Always,
             patience: self.shared.wait_patience(),
+            ..Call::of(&commands)
         };
         let answered = self.shared.net.call(keys.slot, call).await;
         let mut values = answered

@@ -11,7 +11,7 @@ use redis::Cmd;
 
 use super::call::{Batch, Known, Placed};
 use crate::error::Failed;
-use crate::net::{Call, Repeat};
+use crate::net::Call;
 use crate::wire;
 
 /// Entries compared at a time.
@@ -140,14 +140,7 @@ impl<'a> Resolved<'a> {
                 command
             })
             .collect();
-        let call = Call {
-            commands: &commands,
-            atomic: false,
-            script: None,
-            repeat: Repeat::Always,
-            patience: None,
-        };
-        let replies = net.call(keys.slot, call).await;
+        let replies = net.call(keys.slot, Call::of(&commands)).await;
         let replies = replies.map_err(|error| Failed::from(error).append(&keys.stream))?;
         let mut found = HashMap::new();
         for reply in replies {

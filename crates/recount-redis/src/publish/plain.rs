@@ -37,11 +37,10 @@ pub(super) async fn append(
     });
     let commands: Vec<Cmd> = adds.chain(shared.wait_command()).collect();
     let call = Call {
-        commands: &commands,
         atomic: true,
-        script: None,
         repeat: Repeat::UnlessUnknown,
         patience: shared.wait_patience(),
+        ..Call::of(&commands)
     };
     let replies = shared.net.call(keys.slot, call).await;
     let replies = replies.map_err(|error| Failed::from(error).append(&keys.stream))?;

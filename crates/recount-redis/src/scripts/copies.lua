@@ -25,12 +25,14 @@ local newest_ms = halves(newest)
 local clock = clock_ms(ARGV[1])
 local now = tonumber(less(newest_ms, clock) and clock or newest_ms)
 local state = window_state(kept)
+local lists = {}
+for session = 1, #sessions do lists[session] = KEYS[6 + session] end
+local due = lists_due(lists, kept_ids)
 
 -- From here on everything is written.
 local turned = turn_slot(state, now, window, tonumber(ARGV[3]), ids_keys)
 local ids = ids_keys[state.slot]
-local numbers, added, lists = {}, {}, {}
-for session = 1, #sessions do lists[session] = KEYS[6 + session] end
+local numbers, added = {}, {}
 for index, entry in ipairs(entries) do
   local id, event, session = entry[1], entry[2], tonumber(entry[4])
   numbers[index] = '0'
@@ -48,7 +50,7 @@ for index, entry in ipairs(entries) do
     redis.call('HSET', ids, event, earlier and (earlier .. ';' .. value) or value)
   end
 end
-write_states(hash, sessions, revisions, kept_ids, added, lists)
+write_states(hash, sessions, revisions, kept_ids, added, due)
 keep_window(meta, state, turned, ids, now, clock, window)
 redis.call('HSET', meta, 'last', newest, 'published', published + #entries, 'copied', ARGV[4])
 if reset then redis.call('HDEL', meta, 'removed', 'foreign_removed') end

@@ -115,9 +115,11 @@ local function next_id()
   return ms, seq
 end
 
--- From here on everything is written.
 local ms, seq = next_id()
 if not ms then return { 'exhausted', last } end
+local due = lists_due(lists, kept_ids)
+
+-- From here on everything is written.
 local first_id, turned, ids, id = nil, nil, nil, nil
 local revisions, added = {}, {}
 local remembered, count = {}, 0
@@ -163,7 +165,7 @@ for index, event_id in ipairs(event_ids) do
   at = to + 1
 end
 if count > 0 then call('HSET', ids, unpack(remembered)) end
-write_states(hash, sessions, revisions, kept_ids, added, lists)
+write_states(hash, sessions, revisions, kept_ids, added, due)
 keep_window(meta, state, turned, ids, now, clock, window)
 redis.call('HSET', meta, 'last', id, 'published', published + fresh)
 if reset then redis.call('HDEL', meta, 'removed', 'foreign_removed') end

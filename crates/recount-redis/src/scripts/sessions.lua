@@ -2,7 +2,7 @@
 -- ids in a list of its own, where they are moved several at a time.
 --
 -- Lua reads every byte of every text it makes: the fewer ids stand here, the cheaper an append.
-local NEWEST_BYTES = 150
+local MOVED_FROM_BYTES = 100
 
 -- Of each session its revision, and what follows it, both as text.
 local function states_of(hash, sessions)
@@ -22,6 +22,18 @@ local function states_of(hash, sessions)
   return revisions, newest
 end
 
+-- Leaves those lists that ids are to be moved to. Fails where one is no list, before anything is written.
+local function lists_due(lists, newest)
+  local due = {}
+  for session, list in pairs(lists) do
+    if #newest[session] >= MOVED_FROM_BYTES then
+      call('LLEN', list)
+      due[session] = list
+    end
+  end
+  return due
+end
+
 -- Adds ids, each after a blank, to a list.
 local function push(list, text)
   local ids = {}
@@ -35,15 +47,15 @@ local function push(list, text)
   if #ids > 0 then call('RPUSH', list, unpack(ids)) end
 end
 
--- Writes down the sessions that have new entries, with their revisions, the ids they had and the ones they got. Ids are
--- moved where the session's list is given.
-local function write_states(hash, sessions, revisions, newest, added, lists)
+-- Writes down the sessions that have new entries, with their revisions, the ids they had and the ones they got. Those
+-- of the sessions whose lists are due are moved.
+local function write_states(hash, sessions, revisions, newest, added, due)
   local values, count = {}, 0
   for session, name in ipairs(sessions) do
     local ids = added[session]
     if ids then
-      if lists[session] and #newest[session] + #ids >= NEWEST_BYTES then
-        push(lists[session], newest[session] .. ids)
+      if due[session] then
+        push(due[session], newest[session] .. ids)
         values[count + 2] = revisions[session]
       else
         values[count + 2] = revisions[session] .. newest[session] .. ids

@@ -27,10 +27,8 @@ end
 local trimmed = 0
 -- Servers before 7.0 say nothing of their version. 6.0 knows no MINID, and 6.2 may remove the wrong entries by it where
 -- a node of the stream spans more than seven weeks.
-if redis.REDIS_VERSION_NUM then
-  local ms, seq = halves(last)
-  if seq == U64_MAX then ms, seq = up(ms), '0' else seq = up(seq) end
-  trimmed = redis.call('XTRIM', stream, 'MINID', ms .. '-' .. seq)
+if redis.REDIS_VERSION_NUM and last ~= LAST_ID then
+  trimmed = redis.call('XTRIM', stream, 'MINID', after(last))
 else
   for from = 1, count, UNPACK do
     local to = math.min(from + UNPACK - 1, count)

@@ -26,6 +26,10 @@ async fn what_others_add_is_found_and_said() {
     let log = open(&server.url(), RedisOptions::default()).await;
     numbered(&log, 3).await;
     assert!(!warned(&log, "other programs").await);
+    let mut nothing = Query::session("s");
+    nothing.range.limit = 0;
+    let page = log.query(&nothing).await.expect("found");
+    assert_eq!(page, recount_core::Page::default());
     server.command(&[
         "XADD",
         STREAM,

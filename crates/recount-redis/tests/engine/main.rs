@@ -8,4 +8,5 @@ mod kit;
 mod foreign;
 mod options;
 mod partitions;
+mod waiting;
 mod window;

@@ -187,6 +187,42 @@ async fn a_key_belongs_to_one_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn partitions_outlive_the_key_that_tells_of_them() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let address = url(&server.url());
+    let log = open(&server.url(), partitioned(6)).await;
+    log.append(Batch::new(events(60))).await.expect("appended");
+    log.close().await.expect("closed");
+    let lose = || {
+        let key = format!("{{{STREAM}}}:recount:partitions");
+        assert_eq!(server.command(&["DEL", &key]).integer(), 1);
+    };
+    lose();
+    let reader = RedisLog::open_read_only(&address, STREAM, RedisOptions::default()).await;
+    assert_eq!(reader.expect("opened").partitions(), 6);
+    for options in [RedisOptions::default(), partitioned(6)] {
+        let log = open(&server.url(), options).await;
+        assert_eq!(log.partitions(), 6);
+        assert_eq!(everything(&log).await.len(), 60);
+        log.close().await.expect("closed");
+        // It was written again.
+        lose();
+    }
+    let other = RedisOptions {
+        partitions: Some(3),
+        ..RedisOptions::default()
+    };
+    let refused = RedisLog::open(&address, STREAM, other).await;
+    assert!(matches!(
+        refused,
+        Err(OpenError::OtherPartitions { actual: 6, .. })
+    ));
+    // Neither other streams' partitions nor what only looks like some.
+    let plain = RedisLog::open(&address, "memory", RedisOptions::default()).await;
+    assert_eq!(plain.expect("opened").partitions(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn waits_and_trims_see_every_partition() {
     let server = Server::start(Flavor::Redis70, &[]);
     let log = open(&server.url(), partitioned(3)).await;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use recount_core::{
-    AppendError, Batch, Cursor, EventLog, ManualClock, Origin as _, Outcome, ReadRange,
-    SessionRead, TrimLimit, TrimRequest,
+    AppendError, Batch, Cursor, Entry, EntryId, EventLog, ManualClock, Origin as _, Outcome,
+    ReadRange, SessionRead, TrimLimit, TrimRequest,
 };
 use recount_redis::{RedisLog, RedisOptions};
 use recount_testbed::{Flavor, Server};
@@ -67,6 +67,43 @@ async fn slots_go_once_all_their_ids_are_forgotten() {
     }
     let remembered: u64 = detail(&log, "window_ids").await.parse().expect("a number");
     assert!(remembered <= 60, "{remembered} ids of 200 are remembered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_may_be_as_long_as_can_be_said() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let options = RedisOptions {
+        idempotency_window: Duration::MAX,
+        ..RedisOptions::default()
+    };
+    let log = open(&server.url(), options).await;
+    let receipt = log.append(batch(0..3)).await.expect("appended");
+    assert_eq!(receipt.appended(), 3);
+    let again = log.append(batch(0..3)).await.expect("appended");
+    assert_eq!(again.duplicates(), 3);
+    log.register("laptop", &Cursor::start(), Duration::MAX)
+        .await
+        .expect("registered");
+    let registered = log.registrations().await.expect("they are listed");
+    assert_eq!(registered.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn info_tells_since_when_ids_are_held_that_are_still_there() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let clock = Arc::new(ManualClock::at(1_700_000_000_000));
+    let options = RedisOptions {
+        clock: Some(Arc::clone(&clock) as _),
+        ..RedisOptions::default()
+    };
+    let log = open(&server.url(), options).await;
+    log.append(batch(0..3)).await.expect("appended");
+    clock.advance(3_600_000);
+    log.append(batch(3..6)).await.expect("appended");
+    assert_eq!(detail(&log, "window_since_ms").await, "1700000000000");
+    // As when its time is over.
+    server.command(&["DEL", "{memory:events}:recount:ids:0"]);
+    assert_eq!(detail(&log, "window_since_ms").await, "1700003600000");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,6 +220,26 @@ async fn trims_stop_at_groups_and_mirrors() {
     );
     assert!(log.forget("laptop").await.expect("forgotten"));
     assert!(!log.forget("laptop").await.expect("nobody there"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_entry_there_can_be_is_trimmed_like_others() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let log = open(&server.url(), RedisOptions::default()).await;
+    let fields = recount_core::codec::encode(&event("a", "s"));
+    let entries = [EntryId::new(5, 0), EntryId::MAX].map(|id| Entry::new(id, fields.clone()));
+    log.append_with_ids(entries.to_vec()).await.expect("copied");
+    server
+        .command(&["XGROUP", "CREATE", STREAM, "audit", "$"])
+        .assert_fine();
+    let lease = Duration::from_mins(1);
+    log.register("laptop", &Cursor::after(EntryId::MAX), lease)
+        .await
+        .expect("registered");
+    let everything = TrimRequest::exact(TrimLimit::MaxLength(0));
+    let report = log.trim(&everything).await.expect("trimmed");
+    assert_eq!((report.removed, report.first), (2, None));
+    assert_eq!(report.held_back, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,10 @@
 //! What a server refuses.
 
-use recount_core::{AppendError, EventLog, Outcome};
+use recount_core::{AppendError, Batch, EntryId, EventLog, Outcome, ReadRange};
 use recount_redis::RedisLog;
-use recount_testbed::{Flavor, Server, until};
+use recount_testbed::{Flavor, Reply, Server, until};
 
-use crate::kit::{STREAM, append, ids, impatient, open, patient, refused, try_open, url};
+use crate::kit::{STREAM, append, event, ids, impatient, open, patient, refused, try_open, url};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_5_is_refused_by_name() {
@@ -32,9 +32,39 @@ async fn a_key_that_stops_being_a_stream_is_named() {
     server.command(&["SET", STREAM, "value"]).assert_fine();
     let error = append(&log, "b").await.expect_err("no stream").to_string();
     assert!(error.contains("something else than a stream"), "{error}");
-    let range = recount_core::ReadRange::all();
+    let range = ReadRange::all();
     let error = log.read(&range).await.expect_err("no stream").to_string();
     assert!(error.contains("something else than a stream"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_type_at_a_session_s_list_is_named_before_anything_is_written() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let log = open(&server.url(), impatient()).await;
+    let batch = |from: u64| {
+        let numbers = from..from + 50;
+        Batch::new(numbers.map(|n| event(&format!("e{n}"), "s")).collect())
+    };
+    // Their ids are to be moved with the next batch.
+    log.append(batch(0)).await.expect("appended");
+    let list = "{memory:events}:recount:s:s";
+    server.command(&["SET", list, "value"]).assert_fine();
+    let error = log.append(batch(50)).await.expect_err("no list");
+    assert!(error.to_string().contains("something else"), "{error}");
+    let other = open(&server.url(), impatient()).await;
+    let copies = (1..50).map(|n| {
+        let fields = recount_core::codec::encode(&event(&format!("c{n}"), "s"));
+        recount_core::Entry::new(EntryId::new(u64::MAX, n), fields)
+    });
+    let error = other.append_with_ids(copies.collect()).await;
+    let error = error.expect_err("no list").to_string();
+    assert!(error.contains("something else"), "{error}");
+    assert_eq!(server.command(&["XLEN", STREAM]), Reply::Integer(50));
+
+    server.command(&["DEL", list]).assert_fine();
+    let receipt = log.append(batch(50)).await.expect("appended");
+    assert_eq!(receipt.appended(), 50, "nothing was remembered of it");
+    assert_eq!(server.command(&["LLEN", list]), Reply::Integer(100));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,21 +32,17 @@ pub(crate) struct Comparison<'a> {
     pub(crate) origin: &'a dyn Origin,
     pub(crate) partition: Partition,
     pub(crate) log: &'a DiskLog,
-    /// The mirror's last id, and how many entries it was given.
-    pub(crate) tail: EntryId,
-    pub(crate) ours: u64,
+    pub(crate) known: Known,
     pub(crate) standing: &'a Standing,
-    /// What was counted the last time both ended at the same entry.
-    pub(crate) count: Option<Count>,
 }
 
 impl Comparison<'_> {
     pub(crate) async fn find(&self) -> Result<Finding, Trouble> {
-        if self.tail == EntryId::MIN {
+        if self.known.tail == EntryId::MIN {
             return Ok(Finding::GoesOn);
         }
-        let (tail, standing) = (self.tail, self.standing);
-        let contradiction = self.contradiction();
+        let (tail, standing) = (self.known.tail, self.standing);
+        let contradiction = self.known.contradiction(self.standing);
         if let Some(cause) = &contradiction
             && standing.last < tail
         {
@@ -70,7 +66,7 @@ impl Comparison<'_> {
 
     /// What the server has otherwise than the mirror, of the mirror's last entries from `first` on.
     async fn difference(&self, first: EntryId) -> Result<Option<String>, Trouble> {
-        let newest = ReadRange::new(between(first, self.tail))
+        let newest = ReadRange::new(between(first, self.known.tail))
             .backward()
             .limit(COMPARED);
         let mut ours = self.ours(&newest).await?;
@@ -78,7 +74,7 @@ impl Comparison<'_> {
         let Some(from) = ours.first().map(|entry| entry.id) else {
             return Ok(None);
         };
-        let theirs = self.theirs(from, self.tail, COMPARED + 1).await?;
+        let theirs = self.theirs(from, self.known.tail, COMPARED + 1).await?;
         let mut left = theirs.iter().peekable();
         let mut lost = None;
         for entry in &ours {
@@ -104,11 +100,11 @@ impl Comparison<'_> {
     /// What follows where the server holds nothing up to the mirror's end; the cause, where it began anew.
     fn nothing_left(&self) -> Result<Finding, String> {
         let standing = self.standing;
-        if let Some(cause) = self.contradiction() {
+        if let Some(cause) = self.known.contradiction(self.standing) {
             return Err(cause);
         }
-        let missing = match self.count {
-            Some(count) => count.missing(standing, self.ours, standing.length),
+        let missing = match self.known.count {
+            Some(count) => count.missing(standing, self.known.ours, standing.length),
             None => Missing::Unknown,
         };
         Ok(match missing {
@@ -123,12 +119,12 @@ impl Comparison<'_> {
                 certain: true,
             },
             Missing::Unknown => match standing.trimmed_to {
-                Some(trimmed) if trimmed > self.tail => Finding::Gap {
+                Some(trimmed) if trimmed > self.known.tail => Finding::Gap {
                     missing: None,
                     certain: true,
                 },
-                Some(trimmed) if trimmed == self.tail => Finding::GoesOn,
-                _ if standing.last == self.tail => Finding::GoesOn,
+                Some(trimmed) if trimmed == self.known.tail => Finding::GoesOn,
+                _ if standing.last == self.known.tail => Finding::GoesOn,
                 _ => Finding::Gap {
                     missing: None,
                     certain: false,
@@ -147,15 +143,6 @@ impl Comparison<'_> {
         length > 0 && entries_added == Some(length)
     }
 
-    fn contradiction(&self) -> Option<String> {
-        let known = Known {
-            tail: self.tail,
-            ours: self.ours,
-            count: self.count,
-        };
-        known.contradiction(self.standing)
-    }
-
     async fn diverged(&self, cause: String, anew: bool) -> Result<Finding, Trouble> {
         let common = if anew {
             EntryId::MIN
@@ -168,7 +155,7 @@ impl Comparison<'_> {
     /// The last of the mirror's entries that the server has, or had before it trimmed it.
     async fn last_common(&self) -> Result<EntryId, Trouble> {
         // Above the last id the server knows of nothing.
-        let mut ids = IdRange::ALL.up_to(self.standing.last.min(self.tail));
+        let mut ids = IdRange::ALL.up_to(self.standing.last.min(self.known.tail));
         let mut limit = COMPARED;
         loop {
             let ours = self
@@ -232,6 +219,7 @@ pub(crate) struct Known {
     /// The mirror's last id, and how many entries it was given.
     pub(crate) tail: EntryId,
     pub(crate) ours: u64,
+    /// What was counted the last time both ended at the same entry.
     pub(crate) count: Option<Count>,
 }
 

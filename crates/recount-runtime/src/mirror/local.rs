@@ -17,6 +17,7 @@ use super::MirrorError;
 use super::compare::tail_of;
 use super::place::Place;
 use super::shared::Shared;
+use super::task::joined;
 
 /// How long a stream that is to be renamed may be locked, and how often that is tried.
 const LOCKED_MAX: Duration = Duration::from_secs(5);
@@ -94,8 +95,10 @@ where
             opening.spawn(async move { (partition, opened.await) });
         }
         match opening.join_next().await {
-            Some(Ok((partition, opened))) => logs[partition] = Some(Arc::new(opened?)),
-            Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
+            Some(ended) => {
+                let (partition, opened) = joined(ended).await;
+                logs[partition] = Some(Arc::new(opened?));
+            }
             None => return Ok(logs.into_iter().flatten().collect()),
         }
     }

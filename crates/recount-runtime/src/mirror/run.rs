@@ -16,6 +16,7 @@ use super::place::Turn;
 use super::progress::Role;
 use super::shared::Shared;
 use super::tail;
+use super::task::joined;
 
 /// How long the maintainer may take to create a mirror that is opened elsewhere at the same time.
 const CREATION_MAX: Duration = Duration::from_secs(10);
@@ -143,10 +144,7 @@ async fn mirror(shared: &Arc<Shared>, keeper: &Arc<Keeper>) -> Result<(), ReadEr
 /// Returns once every task has ended, or one has failed.
 async fn all(tasks: &mut JoinSet<Result<(), ReadError>>) -> Result<(), ReadError> {
     while let Some(ended) = tasks.join_next().await {
-        match ended {
-            Ok(ended) => ended?,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
+        joined(ended).await?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::incident::IncidentKind;
 use super::keep::Keeper;
 use super::local::{self, Swap};
 use super::shared::Shared;
+use super::task::joined;
 
 /// So many entries are asked for at a time while catching up.
 const CHUNK: usize = 4_096;
@@ -126,10 +127,12 @@ impl Tail {
             origin: &*self.shared.origin,
             partition: self.partition,
             log,
-            tail,
-            ours: self.shared.mirrored(self.partition),
+            known: Known {
+                tail,
+                ours: self.shared.mirrored(self.partition),
+                count,
+            },
             standing,
-            count,
         };
         let told = match comparison.find().await? {
             Finding::GoesOn => false,
@@ -294,10 +297,7 @@ impl Tail {
         } else {
             let log = Arc::clone(log);
             let apart = tokio::spawn(async move { log.append_with_ids(entries).await });
-            match apart.await {
-                Ok(appended) => appended,
-                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-            }
+            joined(apart.await).await
         };
         match appended {
             Ok(_) => {}

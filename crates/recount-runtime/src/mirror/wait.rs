@@ -117,10 +117,8 @@ impl Mirror {
                 origin,
                 partition,
                 log: &log,
-                tail,
-                ours,
+                known: Known { tail, ours, count },
                 standing: &standing,
-                count,
             };
             match comparison.find().await {
                 Ok(found) => Ok(Ok(!matches!(found, Finding::Diverged { .. }))),

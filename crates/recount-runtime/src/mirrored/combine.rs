@@ -155,7 +155,7 @@ fn warnings(incidents: &[Incident]) -> Vec<String> {
     let untold = open.len().saturating_sub(TOLD);
     let mut said: Vec<String> = open[untold..]
         .iter()
-        .map(|incident| format!("The mirror differs from the stream: {incident}."))
+        .map(|incident| format!("the mirror differs from the stream: {incident}."))
         .collect();
     if untold > 0 {
         said.push(format!(

@@ -108,14 +108,14 @@ fn lost(incidents: &[Incident]) -> Option<String> {
         .iter()
         .filter(|incident| matches!(incident.kind, IncidentKind::Divergence { .. }));
     let last = lost.clone().next_back()?;
-    let often = match lost.count() {
-        1 => String::new(),
-        more => format!(" {more} times, the last time"),
-    };
-    Some(format!(
-        "the server lost entries{often}, as was noticed at {}",
-        last.at
-    ))
+    Some(match lost.count() {
+        1 => format!("the server lost entries, as was noticed at {}", last.at),
+        // One loss is noticed in each partition.
+        often => format!(
+            "the server lost entries, as was noticed {often} times, last at {}",
+            last.at
+        ),
+    })
 }
 
 /// Goes on as long as the mirror does.
@@ -205,7 +205,10 @@ mod tests {
             Some(once)
         );
         let twice = lost(&[divergence.clone(), divergence]).unwrap();
-        assert!(twice.contains("2 times, the last time, as was"), "{twice}");
+        assert!(
+            twice.contains("as was noticed 2 times, last at 2023"),
+            "{twice}"
+        );
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn warn_if_partial(page: &SessionPage) {
     let trimmed = match page.retained_from {
         Some(1) => None,
         Some(first) => Some(format!(
-            "the session is retained from revision {first} on: of what came before, some or all was trimmed"
+            "the session is whole from revision {first} on: of what came before, some or all is no longer there"
         )),
         None => all_trimmed(page),
     };
@@ -170,7 +170,7 @@ fn missing(page: &SessionPage, seen: Seen) -> Option<String> {
 
 fn all_trimmed(page: &SessionPage) -> Option<String> {
     let had = count(page.revision, "event");
-    (page.revision > 0).then(|| format!("the session had {had}: all were trimmed"))
+    (page.revision > 0).then(|| format!("the session had {had}: none is there any more"))
 }
 
 fn unindexed(page: &SessionPage) -> Option<String> {
@@ -206,7 +206,10 @@ mod tests {
         // More came since.
         assert_eq!(told(7, 1, 8), None);
         for ((revision, first, events), words) in [
-            ((7, 0, 0), "the session had 7 events: all were trimmed"),
+            (
+                (7, 0, 0),
+                "the session had 7 events: none is there any more",
+            ),
             (
                 (7, 3, 5),
                 "the session is retained from revision 3 on: what came before was trimmed",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use recount::{
     Filter, IdRange, Moment, Query, ReadError, ReadRange, Recorded, Recount, StartFrom, Tail, json,
 };
+use tokio::time::timeout;
 
 use super::error::{Failure, Result};
 use super::line::Lines;
@@ -73,17 +74,12 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0 {
         left -= 1;
-        let next = next(&mut tail, &log, settings);
-        let recorded = match settings.config().block_timeout {
-            None => next.await?,
-            Some(timeout) => match tokio::time::timeout(timeout, next).await {
-                Ok(recorded) => recorded?,
-                Err(_) => {
-                    warn_of_skipped(&mut tail);
-                    settings.note(format_args!("no event came for {timeout:?}: done"));
-                    break;
-                }
-            },
+        let quiet = settings.config().block_timeout;
+        let Some(recorded) = next(&mut tail, &log, settings, quiet).await? else {
+            warn_of_skipped(&mut tail);
+            let quiet = quiet.unwrap_or_default();
+            settings.note(format_args!("no event came for {quiet:?}: done"));
+            break;
         };
         warn_of_skipped(&mut tail);
         if args.json {
@@ -97,19 +93,33 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     Ok(())
 }
 
-/// The next event; a server that does not answer is waited for.
-async fn next(tail: &mut Tail, log: &Recount, settings: &Settings) -> Result<Recorded> {
+/// The next event, if one comes before it was quiet for that long; a server that does not answer is waited for.
+async fn next(
+    tail: &mut Tail,
+    log: &Recount,
+    settings: &Settings,
+    quiet: Option<Duration>,
+) -> Result<Option<Recorded>> {
     loop {
-        match tail.next().await {
-            Err(ReadError::Unavailable { address, message }) => {
-                warn(format_args!(
-                    "{address} does not answer; waiting for it ({message})"
-                ));
-                wait_for_server(log).await?;
-                settings.note(format_args!("{address} answers again, following"));
-            }
-            next => return Ok(next?),
+        let next = match quiet {
+            None => tail.next().await.map(Some),
+            Some(quiet) => tail.next_within(quiet).await,
+        };
+        let Err(ReadError::Unavailable { address, message }) = next else {
+            return Ok(next?);
+        };
+        warn(format_args!(
+            "{address} does not answer; waiting for it ({message})"
+        ));
+        let back = wait_for_server(log);
+        match quiet {
+            None => back.await?,
+            Some(quiet) => match timeout(quiet, back).await {
+                Ok(back) => back?,
+                Err(_) => return Ok(None),
+            },
         }
+        settings.note(format_args!("{address} answers again, following"));
     }
 }
 

@@ -49,13 +49,19 @@ const DOCUMENTS: [&[&str]; 3] = [
 fn assert_told(sandbox: &Sandbox, first_revision: u64) {
     let complete = first_revision == 1;
     let told = |after: &str| {
-        let told =
-            format!("warning: the session is retained from revision {first_revision} on: {after}");
+        let told = format!("warning: the session is {after}")
+            .replace("FIRST", &first_revision.to_string());
         Vec::from_iter((!complete).then_some(told))
     };
     for (readers, after) in [
-        (&READERS[..], "what came before was trimmed"),
-        (&OF_A_PART, "of what came before, some or all was trimmed"),
+        (
+            &READERS[..],
+            "retained from revision FIRST on: what came before was trimmed",
+        ),
+        (
+            &OF_A_PART,
+            "whole from revision FIRST on: of what came before, some or all is no longer there",
+        ),
     ] {
         for args in readers {
             let run = sandbox.run(args);

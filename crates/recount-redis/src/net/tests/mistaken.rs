@@ -83,7 +83,7 @@ async fn a_replica_is_not_waited_for_where_it_will_stay_one() {
     let fake = Fake::start(|_| Some("-READONLY You can't write".to_owned()));
     let net = connect(&fake.url()).await;
     let write = [words("SET a 1")];
-    let refused = net.call_if_writable(0, always(&write)).await;
+    let refused = net.call_if_writable(0, Call::of(&write)).await;
     assert_eq!(code(refused.unwrap_err()), "READONLY");
     assert_eq!(fake.seen(), ["SET a 1"]);
 }

@@ -138,7 +138,7 @@ async fn waiting_for_replicas_keeps_nobody_else_waiting() {
     let commands = [words("SET a 1"), words("WAIT 1 100")];
     let call = Call {
         patience: Some(SHORT),
-        ..always(&commands)
+        ..Call::of(&commands)
     };
     assert_eq!(net.call(0, call).await, Ok(vec![Value::Okay, Value::Okay]));
     ask(&net, "GET a").await.unwrap();

@@ -222,7 +222,7 @@ async fn a_cluster_is_found_from_one_node_and_followed() {
     let mut dedicated = net.dedicated(other).await.unwrap();
     let killed = cluster.fail_over(other);
     unavailable(dedicated.call(&words("GET b")).await.unwrap_err());
-    let got = net.call(other, always(&[words("SET b 2")])).await;
+    let got = net.call(other, Call::of(&[words("SET b 2")])).await;
     assert_eq!(got, Ok(vec![Value::Okay]));
     assert_ne!(net.address(other), cluster.node(killed).url());
     let mut dedicated = net.dedicated(other).await.unwrap();

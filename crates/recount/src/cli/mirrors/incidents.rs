@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use recount::{Incident, IncidentKind};
+use recount::{EntryId, Incident, IncidentKind};
 use serde_json::json;
 
 use crate::cli::output::{quoted, thousands};
@@ -66,16 +66,23 @@ fn row(incident: &Incident) -> Vec<String> {
 
 /// The command that shows what the last divergence set aside, if there was one.
 pub(super) fn to_read(incidents: &[Incident], dir: &Path) -> Option<String> {
-    let name = incidents
+    let (name, common) = incidents
         .iter()
         .rev()
         .find_map(|incident| match &incident.kind {
-            IncidentKind::Divergence { set_aside, .. } => set_aside.as_ref(),
+            IncidentKind::Divergence {
+                set_aside, common, ..
+            } => Some((set_aside.as_ref()?, *common)),
             IncidentKind::Gap { .. } => None,
         })?;
+    // What the server has still is there, too.
+    let after = match common {
+        EntryId::MIN => String::new(),
+        common => format!(" --start '({common}'"),
+    };
     let url = format!("disk:{}", dir.join("data").display());
     Some(format!(
-        "recount events --url {} --stream {}",
+        "recount events --url {} --stream {}{after}",
         quoted(&url),
         quoted(name)
     ))
@@ -124,7 +131,7 @@ pub(super) fn document(incident: &Incident) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use recount::{EntryId, Timestamp};
+    use recount::Timestamp;
 
     use super::*;
 
@@ -171,7 +178,13 @@ mod tests {
             command,
             "recount events --url disk:/m/data --stream 'a b:diverged-1'"
         );
-        assert_eq!(to_read(&incidents()[..1], Path::new("/m")), None);
+        let [gap, mut divergence] = incidents();
+        if let IncidentKind::Divergence { common, .. } = &mut divergence.kind {
+            *common = EntryId::new(7, 1);
+        }
+        let command = to_read(&[divergence], Path::new("/m")).unwrap();
+        assert!(command.ends_with(" --start '(7-1'"), "{command}");
+        assert_eq!(to_read(&[gap], Path::new("/m")), None);
     }
 
     #[test]

@@ -106,7 +106,7 @@ async fn ends(origin: &Arc<dyn Origin>) -> Result<Vec<EntryId>, Failure> {
 /// How long before `end` something was recorded, in milliseconds; none where nothing is missing.
 fn behind(end: EntryId, up_to: EntryId) -> Option<u64> {
     // What a mirror has not begun with was recorded any time.
-    (up_to < end).then(|| end.ms - up_to.ms)
+    (up_to < end && up_to > EntryId::MIN).then(|| end.ms - up_to.ms)
 }
 
 /// Shows how far the mirror is, and tells what happens to it.
@@ -216,6 +216,12 @@ fn words(progress: &[MirrorProgress], rate: u64, ends: &[EntryId]) -> String {
         .zip(progress)
         .filter_map(|(end, partition)| behind(*end, partition.last));
     let lag = match lag.max() {
+        None if progress
+            .iter()
+            .any(|partition| partition.last == EntryId::MIN && !partition.live) =>
+        {
+            "beginning".to_owned()
+        }
         None => "nothing behind".to_owned(),
         Some(ms) => format!("{} behind", span(ms)),
     };
@@ -263,6 +269,11 @@ mod tests {
         );
         let live = [progress(10, 10, 9_000, true), progress(3, 2, 10_000, true)];
         assert_eq!(words(&live, 0, &ends), "13 events, 0/s, nothing behind");
+        let begun = [progress(0, 10, 0, false)];
+        assert_eq!(
+            words(&begun, 0, &ends),
+            "0 of about 10 events, 0/s, beginning"
+        );
         assert_eq!(words(&live, 0, &[]), "13 events, 0/s, nothing behind");
     }
 }

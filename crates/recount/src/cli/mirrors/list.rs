@@ -87,7 +87,6 @@ fn row(mirror: &Registration, partition: Partition, behind: Option<&Behind>) -> 
         },
         match behind {
             None => "nothing".to_owned(),
-            Some(_) if up_to == EntryId::MIN => "everything".to_owned(),
             Some(behind) => words(behind),
         },
         match mirror.lease_left_ms {
@@ -170,7 +169,7 @@ mod tests {
                 "mirror  partition  up to        behind                        lease",
                 "laptop  0          10000-0      nothing                       59 s",
                 "laptop  1          4000-0       1 entry, 5.5 s                59 s",
-                "laptop  2          nothing yet  everything                    59 s",
+                "laptop  2          nothing yet  7 entries, 9 s                59 s",
                 "laptop  3          2000-0       10,000 entries or more, 60 s  59 s",
             ]
         );

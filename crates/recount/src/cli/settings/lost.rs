@@ -12,7 +12,7 @@ use crate::cli::output::{quoted, some_of};
 pub(super) struct Mirrored {
     /// The mirror's directory.
     dir: PathBuf,
-    /// What the stream's partitions are called there.
+    /// What the stream's partitions are called there, and what was set aside of them.
     names: Vec<String>,
     /// The last id of all, and the partition that has it.
     up_to: EntryId,
@@ -36,7 +36,7 @@ impl Settings {
             }
             let dir = entry.path();
             let mut names = recount_disk::streams(&dir.join("data")).unwrap_or_default();
-            names.retain(|name| self.is_partition(name));
+            names.retain(|name| self.is_partition(set_aside_of(name).unwrap_or(name)));
             let (mut up_to, mut newest) = (EntryId::MIN, None);
             for name in &names {
                 let last = self.last_in(&dir, name).await.unwrap_or(EntryId::MIN);
@@ -75,6 +75,15 @@ impl Settings {
 /// So many letters and digits of a server and a stream stand at least in the name of the mirror's directory.
 const COMPARED: usize = 40;
 
+/// The stream of which another one was set aside, as `<stream>:diverged-<number>`.
+fn set_aside_of(name: &str) -> Option<&str> {
+    let (stream, number) = name.rsplit_once(":diverged-")?;
+    number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(stream)
+}
+
 /// The letters and digits of a name.
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect()
@@ -86,7 +95,7 @@ impl Mirrored {
         let url = format!("disk:{}", self.dir.join("data").display());
         let partitions = match &*self.names {
             [_] => String::new(),
-            several => format!("; its partitions are the streams {}", some_of(several)),
+            several => format!("; all of its streams: {}", some_of(several)),
         };
         format!(
             "the mirror in {} holds what was copied of it, up to {}: recount events --url {} --stream {} shows \
