@@ -36,7 +36,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// partitions is looked at everywhere before anything is written, but not locked meanwhile.
 ///
 /// An append whose connection broke is made again, and what the first try appended comes back as
-/// [`Outcome::Duplicate`].
+/// [`Outcome::Duplicate`](recount_core::Outcome::Duplicate).
 pub struct RedisLog {
     pub(crate) shared: Arc<Shared>,
     publishers: Arc<Vec<Publisher>>,
