@@ -120,7 +120,7 @@ fn fact(info: &LogInfo, name: &str, value: &str) -> Option<(String, String)> {
         ("max_length", Ok(entries)) => {
             let exact = facts(info).any(|(name, value)| name == EXACT && value == "true");
             let how = if exact { "exactly" } else { "approximately" };
-            let entries = count(entries, "entry").replace("entrys", "entries");
+            let entries = count(entries, "entry");
             row("kept", format!("at most {entries} ({how})"))
         }
         (EXACT, _) => None,

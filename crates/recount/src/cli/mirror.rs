@@ -95,8 +95,7 @@ fn lacks(incidents: &[Incident]) -> Option<String> {
     let known: Option<u64> = gaps.iter().map(|(missing, _)| *missing).sum();
     match known {
         _ if gaps.is_empty() => None,
-        Some(1) => Some("lacks 1 entry".to_owned()),
-        Some(known) => Some(format!("lacks {} entries", thousands(known))),
+        Some(known) => Some(format!("lacks {}", count(known, "entry"))),
         None if gaps.iter().any(|(_, certain)| *certain) => Some("lacks entries".to_owned()),
         None => Some("may lack entries".to_owned()),
     }

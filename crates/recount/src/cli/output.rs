@@ -195,10 +195,15 @@ pub(crate) fn thousands(number: u64) -> String {
     out
 }
 
-/// `1 event`, `2 events`.
+/// `1 event`, `2 events`, `3 entries`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", thousands(number))
+    let number_of = thousands(number);
+    let stem = noun.strip_suffix('y');
+    match stem.filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if number == 1 => format!("{number_of} {noun}"),
+        Some(stem) => format!("{number_of} {stem}ies"),
+        None => format!("{number_of} {noun}s"),
+    }
 }
 
 /// A span for people: `250 ms`, `5.5 s`, `12 s`, `3 min`, `2 h`, `5 days`.
@@ -318,5 +323,8 @@ mod tests {
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(count(1, "event"), "1 event");
         assert_eq!(count(1000, "event"), "1,000 events");
+        assert_eq!(count(1, "entry"), "1 entry");
+        assert_eq!(count(2, "entry"), "2 entries");
+        assert_eq!(count(0, "key"), "0 keys");
     }
 }

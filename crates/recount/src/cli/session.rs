@@ -178,10 +178,7 @@ fn unindexed(page: &SessionPage) -> Option<String> {
         format!(
             "other programs wrote {} of the stream, which the session's count leaves out: the session may have \
              more of them than are shown",
-            match page.unindexed {
-                1 => "1 entry".to_owned(),
-                more => count(more, "entry").replace("entrys", "entries"),
-            }
+            count(page.unindexed, "entry")
         )
     })
 }

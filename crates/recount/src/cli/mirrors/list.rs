@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{incidents, open};
 use crate::cli::error::{Failure, Result};
-use crate::cli::output::{Output, one_line, span, terminal_width, thousands};
+use crate::cli::output::{Output, count, one_line, span, terminal_width};
 use crate::cli::settings::Settings;
 use crate::cli::table::columns;
 
@@ -98,12 +98,9 @@ fn row(mirror: &Registration, partition: Partition, behind: Option<&Behind>) -> 
 
 /// `3 entries, 250 ms`
 fn words(behind: &Behind) -> String {
-    let entries = match (behind.entries, behind.all) {
-        (1, true) => "1 entry".to_owned(),
-        (entries, true) => format!("{} entries", thousands(entries)),
-        (entries, false) => format!("{} entries or more", thousands(entries)),
-    };
-    format!("{entries}, {}", span(behind.age_ms))
+    let or_more = if behind.all { "" } else { " or more" };
+    let entries = count(behind.entries, "entry");
+    format!("{entries}{or_more}, {}", span(behind.age_ms))
 }
 
 fn document(held: &Held) -> serde_json::Value {

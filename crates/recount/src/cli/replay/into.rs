@@ -176,7 +176,7 @@ impl Into {
         if self.undecodable > 0 {
             warn(format_args!(
                 "{} left out: no events; recount export and import carry them",
-                count(self.undecodable, "entry").replace("entrys", "entries")
+                count(self.undecodable, "entry")
             ));
         }
         output.flush()
