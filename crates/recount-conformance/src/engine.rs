@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recount_core::{EntryId, EventLog, GroupStore, Limits, ManualClock};
+use recount_core::{EventLog, GroupStore, Limits, ManualClock};
 
 use crate::MemoryOptions;
 
@@ -35,17 +35,6 @@ pub trait GroupEngine: Engine {
 
     /// The groups of an open stream.
     fn groups(&self, log: &Arc<Self::Log>) -> impl Future<Output = Arc<Self::Groups>> + Send;
-
-    /// Removes the entries below `min_id` although groups need them, as an operator's forced trim
-    /// does. Returns whether the engine can; if not, the cases that need it prove nothing.
-    fn trim_past_groups(
-        &self,
-        log: &Self::Log,
-        min_id: EntryId,
-    ) -> impl Future<Output = bool> + Send {
-        let _ = (log, min_id);
-        async { false }
-    }
 }
 
 /// What a stream is opened with.

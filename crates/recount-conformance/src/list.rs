@@ -47,6 +47,7 @@ macro_rules! __log_cases {
                 a_timestamp_that_was_filled_in_does_not_count
                 a_strict_batch_with_a_conflict_is_refused_whole
                 a_strict_batch_must_not_conflict_with_itself
+                a_strict_batch_is_compared_with_what_was_trimmed
             }
             window {
                 an_id_is_remembered_to_the_window_s_last_millisecond
@@ -191,6 +192,8 @@ macro_rules! __group_cases {
                 destroying_says_whether_there_was_one
                 the_position_moves_both_ways
                 the_list_is_by_name_and_counts
+                the_list_tells_the_oldest_pending
+                the_list_tells_when_a_consumer_called_last
                 groups_survive_a_restart
             }
             deliver {
@@ -207,6 +210,17 @@ macro_rules! __group_cases {
                 acknowledging_again_does_no_harm
                 what_is_given_back_has_no_owner
                 what_is_given_back_may_be_claimed_once_its_delay_passed
+            }
+            touch {
+                it_resets_the_idle_time_and_counts_nothing
+                what_is_touched_is_not_claimed
+                only_the_owner_s_own_are_touched
+            }
+            requeue {
+                what_was_finished_is_handled_again
+                everything_else_is_passed_over
+                what_the_cursor_was_moved_before_is_new
+                it_survives_a_restart_and_is_kept
             }
             claim {
                 idle_entries_change_hands
@@ -228,14 +242,31 @@ macro_rules! __group_cases {
                 one_with_entries_pending_is_refused
                 what_was_pending_is_handed_over
             }
+            lease {
+                a_partition_has_one_holder
+                renewing_keeps_the_token
+                a_released_lease_is_free_at_once
+                tokens_increase_over_restarts
+                the_holder_learns_who_waits
+                only_the_holder_reads
+                leases_bind_nobody_else
+                each_group_has_its_own
+            }
             retention {
                 what_was_not_delivered_is_kept
                 what_was_not_acknowledged_is_kept
                 the_neediest_group_decides
                 a_trim_that_harms_nobody_reports_nobody
+                a_forced_trim_tells_what_was_lost
+                a_trim_that_could_force_and_need_not_loses_nothing
+                groups_that_nobody_calls_expire
                 the_lag_counts_what_is_retained
                 a_pending_entry_that_was_trimmed_comes_without_a_body
                 groups_of_a_closed_log_fail
+            }
+            follow {
+                it_sees_what_becomes_of_groups
+                it_changes_groups_properly_or_not_at_all
             }
         }
     };

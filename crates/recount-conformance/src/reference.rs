@@ -76,12 +76,6 @@ impl MemoryLog {
         }
     }
 
-    /// Trims without regard for groups, as an operator's forced trim does.
-    pub fn trim_past_groups(&self, request: &TrimRequest) -> TrimReport {
-        let mut state = self.shared.state.lock();
-        state.log.trim(request, self.options.clock.now_ms(), &[])
-    }
-
     fn is_closed(&self) -> bool {
         *self.closed.borrow()
     }
@@ -177,8 +171,7 @@ impl EventLog for MemoryLog {
             });
         }
         let mut state = self.shared.state.lock();
-        let needs = state.needs();
-        Ok(state.log.trim(request, self.options.clock.now_ms(), &needs))
+        Ok(state.trim(request, self.options.clock.now_ms()))
     }
 
     async fn info(&self) -> Result<LogInfo, ReadError> {

@@ -39,7 +39,18 @@ macro_rules! model_suite {
     };
 }
 
-pub use crate::model::behaves_like_the_reference;
+/// Registers the same for its groups. Takes a [`crate::GroupEngine`].
+#[macro_export]
+macro_rules! group_model_suite {
+    ($engine:ty) => {
+        #[test]
+        fn groups_behave_like_the_reference() {
+            $crate::suite::groups_behave_like_the_reference::<$engine>();
+        }
+    };
+}
+
+pub use crate::model::{behaves_like_the_reference, groups_behave_like_the_reference};
 
 /// Longer than any case takes. A case that waits for what never comes fails instead of hanging.
 const PATIENCE: Duration = Duration::from_mins(2);

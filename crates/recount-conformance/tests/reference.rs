@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use recount_conformance::{Engine, Environment, GroupEngine, MemoryLog, MemoryStream};
-use recount_core::{EntryId, TrimLimit, TrimRequest};
 
 struct Memory(MemoryStream);
 
@@ -29,11 +28,6 @@ impl GroupEngine for Memory {
     async fn groups(&self, log: &Arc<MemoryLog>) -> Arc<MemoryLog> {
         Arc::clone(log)
     }
-
-    async fn trim_past_groups(&self, log: &MemoryLog, min_id: EntryId) -> bool {
-        log.trim_past_groups(&TrimRequest::exact(TrimLimit::MinId(min_id)));
-        true
-    }
 }
 
 recount_conformance::event_log_suite!(Memory);
@@ -41,3 +35,4 @@ recount_conformance::group_store_suite!(Memory);
 
 // Against itself: shows that the comparison runs. Other engines make it a test.
 recount_conformance::model_suite!(Memory);
+recount_conformance::group_model_suite!(Memory);

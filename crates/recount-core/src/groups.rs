@@ -2,7 +2,20 @@
 
 use async_trait::async_trait;
 
-use crate::{Cursor, EntryId, Partition, Position, Recorded};
+mod error;
+mod lease;
+mod types;
+mod upcast;
+
+pub use error::GroupError;
+pub use lease::{Lease, LeaseAnswer, LeaseRequest};
+pub use types::{
+    Claim, ClaimRequest, ConsumerInfo, Delivery, GroupInfo, GroupStart, PendingEntry,
+    PendingSummary,
+};
+pub use upcast::UpcastGroups;
+
+use crate::{Cursor, Partition, Position};
 
 /// The consumer groups of one stream, with the semantics of Redis Streams.
 ///
@@ -11,7 +24,13 @@ use crate::{Cursor, EntryId, Partition, Position, Recorded};
 /// deliver again, and never loses, because the cursor and the pending entries move together.
 ///
 /// Groups and consumers are named by 1 to 128 bytes. Consumers exist from their first call on.
-/// Every call that names a group fails with [`GroupError::NoGroup`] if there is none.
+/// Every call that names a group fails with [`GroupError::NoGroup`] if there is none. Positions that the
+/// stream cannot hold are as positions of entries that are not pending.
+///
+/// A call that failed with [`GroupError::Unavailable`] may have been done: what it would have delivered is
+/// then pending for the consumer, which finds it with [`GroupStore::read_pending`].
+///
+/// Calls that change a group need a handle that is open for writing; the others do not.
 #[async_trait]
 pub trait GroupStore: Send + Sync + 'static {
     /// Creates a group that reads what comes after `start`, in every partition.
@@ -52,6 +71,16 @@ pub trait GroupStore: Send + Sync + 'static {
     /// many of them were. Acknowledging again does no harm.
     async fn ack(&self, group: &str, positions: &[Position]) -> Result<usize, GroupError>;
 
+    /// Tells that a consumer is still at work on entries: their idle time begins again, and no delivery is
+    /// counted. Positions that are not pending for `consumer` are passed over, whoever has them now. Returns
+    /// those that are, in order.
+    async fn touch(
+        &self,
+        group: &str,
+        consumer: &str,
+        positions: &[Position],
+    ) -> Result<Vec<Position>, GroupError>;
+
     /// Gives entries back: they stay pending, without an owner, and the next [`GroupStore::claim`]
     /// or [`GroupStore::auto_claim`] may take them once `delay_ms` has passed, whatever idle time it
     /// asks for. Positions that are not pending for `consumer` are passed over. Returns how many
@@ -63,6 +92,15 @@ pub trait GroupStore: Send + Sync + 'static {
         positions: &[Position],
         delay_ms: u64,
     ) -> Result<usize, GroupError>;
+
+    /// Makes entries pending again that were delivered and acknowledged: without an owner, to be claimed at
+    /// once, delivered 0 times so far. Positions that are pending, that the group was not delivered yet, or
+    /// whose entries were trimmed are passed over. Returns those that were made pending, in order.
+    async fn requeue(
+        &self,
+        group: &str,
+        positions: &[Position],
+    ) -> Result<Vec<Position>, GroupError>;
 
     /// What is pending, summed up.
     async fn pending(&self, group: &str) -> Result<PendingSummary, GroupError>;
@@ -108,158 +146,33 @@ pub trait GroupStore: Send + Sync + 'static {
         consumer: &str,
         hand_over_to: Option<&str>,
     ) -> Result<u64, GroupError>;
-}
 
-/// Where a group starts reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GroupStart {
-    /// At the first entry there is.
-    Start,
-    /// After the last entry there is at this moment.
-    End,
-    /// After these ids.
-    After(Cursor),
-}
+    /// Takes the lease of a partition for a consumer, or renews it.
+    ///
+    /// A partition has one holder at a time in a group. Its lease is free once it was released, or once its
+    /// time passed without its holder renewing it; then whoever asks next gets it, with a new token. A holder
+    /// whose time passed and who asks before anybody else keeps lease and token. Leases bind
+    /// [`GroupStore::read_leased`] alone: consumers that do not ask for leases are not kept from reading.
+    async fn lease(&self, group: &str, request: &LeaseRequest) -> Result<LeaseAnswer, GroupError>;
 
-/// An entry handed to a consumer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// Where the entry is.
-    pub position: Position,
-    /// The entry; none if it was trimmed while it was pending.
-    pub entry: Option<Recorded>,
-    /// How often it has been delivered, this time included.
-    pub delivery_count: u64,
-}
+    /// Gives a lease up. Returns whether `consumer` held it under this token.
+    async fn release(
+        &self,
+        group: &str,
+        consumer: &str,
+        partition: Partition,
+        token: u64,
+    ) -> Result<bool, GroupError>;
 
-/// Who claims, and from how idle an owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimRequest {
-    /// The new owner.
-    pub consumer: String,
-    /// How long an entry must have been with its owner untouched, in milliseconds.
-    pub min_idle_ms: u64,
-}
-
-/// What an automatic claim brought.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Claim {
-    /// The entries taken over.
-    pub deliveries: Vec<Delivery>,
-    /// Where to look next.
-    pub next: Option<Cursor>,
-}
-
-/// What is pending in a group.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PendingSummary {
-    /// How many entries.
-    pub count: u64,
-    /// The first and the last of them by id, in each partition that has any.
-    pub ranges: Vec<(Partition, EntryId, EntryId)>,
-    /// How many each consumer owns, by name; given-back entries are under nobody's.
-    pub by_consumer: Vec<(String, u64)>,
-}
-
-/// One pending entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingEntry {
-    /// Where it is.
-    pub position: Position,
-    /// Who owns it; none once it was given back.
-    pub consumer: Option<String>,
-    /// How long ago it was delivered last, in milliseconds.
-    pub idle_ms: u64,
-    /// How often it was delivered.
-    pub delivery_count: u64,
-}
-
-/// A group as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupInfo {
-    /// Its name.
-    pub name: String,
-    /// How many consumers it has.
-    pub consumers: u64,
-    /// How many entries are pending.
-    pub pending: u64,
-    /// How far it has delivered.
-    pub last_delivered: Cursor,
-    /// How many retained entries it has not delivered yet, summed over the partitions.
-    pub lag: u64,
-}
-
-/// A consumer as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConsumerInfo {
-    /// Its name.
-    pub name: String,
-    /// How many entries are pending for it.
-    pub pending: u64,
-    /// How long ago it called last, in milliseconds.
-    pub idle_ms: u64,
-}
-
-/// Why a call on a group failed. It changed nothing then.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GroupError {
-    /// There is no such group.
-    #[error("there is no group {group} on stream {stream}: create it first")]
-    NoGroup {
-        /// The group.
-        group: String,
-        /// The stream.
-        stream: String,
-    },
-    /// There is such a group already.
-    #[error("group {group} exists on stream {stream} already")]
-    Exists {
-        /// The group.
-        group: String,
-        /// The stream.
-        stream: String,
-    },
-    /// The name of a group or consumer is not legal.
-    #[error(transparent)]
-    Name(#[from] crate::InvalidId),
-    /// The consumer owns pending entries.
-    #[error(
-        "consumer {consumer} of group {group} owns {pending} pending entries: hand them over to another consumer or acknowledge them"
-    )]
-    StillPending {
-        /// The group.
-        group: String,
-        /// The consumer.
-        consumer: String,
-        /// How many it owns.
-        pending: u64,
-    },
-    /// The log could not be read.
-    #[error(transparent)]
-    Read(#[from] crate::ReadError),
-    /// The group's state could not be stored.
-    #[error("{action} {path}: {message}")]
-    Storage {
-        /// What the engine did, as in "writing".
-        action: &'static str,
-        /// The file or address.
-        path: String,
-        /// What the system said.
-        message: String,
-    },
-}
-
-impl GroupError {
-    /// A stable name for programs to tell errors apart by.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoGroup { .. } => "no_group",
-            Self::Exists { .. } => "group_exists",
-            Self::Name(_) => "invalid_name",
-            Self::StillPending { .. } => "still_pending",
-            Self::Read(error) => error.code(),
-            Self::Storage { .. } => "storage",
-        }
-    }
+    /// As [`GroupStore::read_new`], from one partition, and only for the consumer that holds its lease under
+    /// `token`: else it fails with [`GroupError::LeaseLost`] and delivers nothing. A lease whose time passed
+    /// and that nobody took since is still held.
+    async fn read_leased(
+        &self,
+        group: &str,
+        consumer: &str,
+        partition: Partition,
+        token: u64,
+        count: usize,
+    ) -> Result<Vec<Delivery>, GroupError>;
 }

@@ -42,14 +42,14 @@ pub use event_type::EventType;
 pub use fold::Fold;
 pub use groups::{
     Claim, ClaimRequest, ConsumerInfo, Delivery, GroupError, GroupInfo, GroupStart, GroupStore,
-    PendingEntry, PendingSummary,
+    Lease, LeaseAnswer, LeaseRequest, PendingEntry, PendingSummary, UpcastGroups,
 };
 pub use ids::{EventId, InvalidId};
 pub use limits::Limits;
 pub use log::{
-    AppendError, Batch, Direction, Durability, EventLog, Filter, HeldBack, LogInfo, Outcome, Page,
-    PartitionInfo, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError,
-    TrimLimit, TrimReport, TrimRequest,
+    AppendError, Batch, Direction, Durability, EventLog, Filter, HeldBack, HeldUp, LogInfo, Lost,
+    Outcome, Page, PartitionInfo, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead,
+    TrimError, TrimLimit, TrimReport, TrimRequest,
 };
 pub use origin::{Behind, Feed, Origin, Registration, Standing};
 pub use retention::{MaxLength, Retention};

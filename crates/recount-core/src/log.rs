@@ -12,7 +12,7 @@ pub use append::{AppendError, Batch, Durability, Outcome, Receipt};
 pub use info::{HeldBack, LogInfo, PartitionInfo};
 pub use read::{Direction, Filter, Page, Query, ReadError, ReadRange};
 pub use session::{SessionPage, SessionRead};
-pub use trim::{TrimError, TrimLimit, TrimReport, TrimRequest};
+pub use trim::{HeldUp, Lost, TrimError, TrimLimit, TrimReport, TrimRequest};
 
 use crate::{Cursor, Entry, Partition};
 
@@ -54,7 +54,8 @@ pub trait EventLog: Send + Sync + 'static {
     ///    [`Outcome::Duplicate`] if its content is the same ([`crate::same_content`]) and an
     ///    [`Outcome::Conflict`] otherwise; both name the first entry's position and append
     ///    nothing. The window is exact: it holds every id recorded less than its length ago, it
-    ///    survives restarts, and trimming never shortens it. Where the first entry was trimmed,
+    ///    survives restarts, and trimming never shortens it. An id that was out of it once, as an old
+    ///    copy's is, need not come back where the clock steps back. Where the first entry was trimmed,
     ///    contents are compared as bytes only, and a conflict says so.
     /// 3. With [`Batch::strict`], one conflict refuses the whole batch.
     /// 4. With [`Batch::expected_revision`], the batch must be of one session, and is refused unless
@@ -130,7 +131,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// Exactly or approximately: an approximate trim removes at most what the exact one would, and
     /// stops where removing is cheap. Nothing is removed that somebody still needs: a group that was
     /// not delivered an entry or has not acknowledged it, a registered mirror. What is
-    /// held back, and by whom, is in the report. What is removed is gone for every reader once the
+    /// held back, and by whom, is in the report. [`TrimRequest::held_up`] can say otherwise; the report
+    /// then says what was lost to whom. What is removed is gone for every reader once the
     /// call returns, and stays gone after a crash; disk space may be freed later.
     async fn trim(&self, request: &TrimRequest) -> Result<TrimReport, TrimError>;
 

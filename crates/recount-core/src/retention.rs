@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::HeldUp;
+
 /// What a log keeps. Whoever writes it trims the rest as it goes; what somebody still needs stays, as
 /// with any trim.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub struct Retention {
     /// Entries recorded less than this ago. Looked at every twentieth part of it, but at least every
     /// minute and at most every second.
     pub period: Option<Duration>,
+    /// What becomes of these limits where somebody still needs what they would remove.
+    pub held_up: HeldUp,
 }
 
 impl Retention {
@@ -22,7 +26,13 @@ impl Retention {
         let period = self
             .period
             .map(|period| ("retention_period_ms", period.as_millis().to_string()));
-        let set = [length, exact, period].into_iter().flatten();
+        let held_up = match self.held_up {
+            HeldUp::Block => None,
+            HeldUp::Force => Some("force".to_owned()),
+            HeldUp::ExpireGroupsAfter(ms) => Some(format!("expire-groups-after {ms}")),
+        };
+        let held_up = held_up.map(|policy| ("held_up", policy));
+        let set = [length, exact, period, held_up].into_iter().flatten();
         set.map(|(name, value)| (name.to_owned(), value))
     }
 }

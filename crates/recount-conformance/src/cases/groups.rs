@@ -4,9 +4,13 @@ pub mod acknowledge;
 pub mod claim;
 pub mod consumers;
 pub mod deliver;
+pub mod follow;
+pub mod lease;
 pub mod manage;
 pub mod pending;
+pub mod requeue;
 pub mod retention;
+pub mod touch;
 
 use std::sync::Arc;
 

@@ -5,14 +5,14 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use recount_core::{
-    AppendError, Batch, Clock, Entry, EntryId, EventLog, Filter, IdRange, Outcome, Query,
+    AppendError, Batch, Clock, Entry, EntryId, EventLog, Filter, HeldUp, IdRange, Outcome, Query,
     ReadRange, Receipt, Recorded, SessionPage, SessionRead, TrimLimit, TrimRequest, codec,
 };
 
 use super::calls::{
     COPIES_FROM, Call, Copied, Draft, End, Limit, Range, Twist, session_name, type_of, user_name,
 };
-use crate::kit::{self, START_MS, Setup};
+use crate::kit::{self, START_MS, Setup, WINDOW_MS};
 use crate::{Engine, MemoryLog, MemoryStream};
 
 /// An engine's log beside the reference.
@@ -26,6 +26,8 @@ pub struct Pair<E: Engine> {
     /// The revision of each session.
     revisions: BTreeMap<String, u64>,
     copies: usize,
+    /// The millisecond from which on everything is forgotten that was out of the window when a copy came.
+    forgotten_from: u64,
 }
 
 impl<E: Engine> Pair<E> {
@@ -40,6 +42,7 @@ impl<E: Engine> Pair<E> {
             ids: Vec::new(),
             revisions: BTreeMap::new(),
             copies: 0,
+            forgotten_from: 0,
         }
     }
 
@@ -69,10 +72,15 @@ impl<E: Engine> Pair<E> {
                     limit: self.limit(limit),
                     exact,
                     dry_run,
+                    held_up: HeldUp::Block,
                 };
                 self.trim(&request).await;
             }
-            Call::Clock(ms) => self.setup.clock().set(START_MS + ms),
+            // A clock that steps back may or may not bring back what was out of the window once.
+            Call::Clock(ms) => {
+                let ms = self.forgotten_from.max(START_MS + ms);
+                self.setup.clock().set(ms);
+            }
             Call::Reopen => self.reopen().await,
             Call::Read(range) => self.read(self.range(&range)).await,
             Call::Query {
@@ -180,6 +188,11 @@ impl<E: Engine> Pair<E> {
                 Copied::Noise => kit::noise(last),
             });
         }
+        let now = self.setup.clock().now_ms().max(last.ms);
+        let ids = self.ids.iter().copied();
+        let ids = ids.chain(entries.iter().map(|entry| entry.id));
+        let forgotten = ids.map(|id| id.ms + WINDOW_MS).filter(|ms| *ms <= now);
+        self.forgotten_from = forgotten.fold(self.forgotten_from, u64::max);
         let expected = self.reference.append_with_ids(entries.clone()).await;
         if let Ok(receipt) = &expected {
             self.ids.extend(entries.iter().map(|entry| entry.id));

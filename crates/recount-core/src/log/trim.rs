@@ -23,6 +23,21 @@ pub struct TrimRequest {
     pub exact: bool,
     /// Whether to report what would be removed and remove nothing. A handle that only reads can do so.
     pub dry_run: bool,
+    /// What to do about whoever still needs entries that the limit would remove.
+    pub held_up: HeldUp,
+}
+
+/// What becomes of a limit where somebody still needs what it would remove.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeldUp {
+    /// The entries stay; the report names who needs them.
+    #[default]
+    Block,
+    /// They are removed all the same; the report says what was lost to whom.
+    Force,
+    /// They stay for mirrors and for groups of which a consumer called within so many milliseconds. Other
+    /// groups lose them; a group that no consumer ever called keeps them.
+    ExpireGroupsAfter(u64),
 }
 
 impl TrimRequest {
@@ -32,6 +47,7 @@ impl TrimRequest {
             limit,
             exact: true,
             dry_run: false,
+            held_up: HeldUp::Block,
         }
     }
 
@@ -53,6 +69,17 @@ pub struct TrimReport {
     pub first: Option<EntryId>,
     /// What kept it from going as far as it was asked to.
     pub held_back: Vec<HeldBack>,
+    /// Who lost entries by it, because [`TrimRequest::held_up`] allows that.
+    pub lost: Vec<Lost>,
+}
+
+/// What somebody lost by a trim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Who: `group audit`, `mirror laptop`.
+    pub by: String,
+    /// How many of the removed entries it had not been delivered, or not acknowledged, or not copied.
+    pub entries: u64,
 }
 
 /// Why a trim failed. It removed nothing then, unless the engine had to stop over it.

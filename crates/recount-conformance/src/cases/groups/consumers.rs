@@ -1,6 +1,6 @@
 //! The consumers of a group, and how they leave.
 
-use recount_core::{ConsumerInfo, Cursor, GroupError, GroupStore};
+use recount_core::{ConsumerInfo, Cursor, GroupError, GroupStore, LeaseAnswer, LeaseRequest};
 
 use super::{
     GROUP, claiming, deliver, delivered, filled, group, owned_by, owners, pending, positions,
@@ -35,13 +35,28 @@ pub async fn they_exist_from_their_first_call_on<E: GroupEngine>(setup: Setup<E>
     let request = claiming("auto", 1_000);
     let claimed = groups.auto_claim(GROUP, &request, &start, 1).await;
     assert_eq!(claimed.expect("it succeeds").deliveries, []);
+    let touched = groups.touch(GROUP, "touching", &positions(&ids)).await;
+    assert_eq!(touched, Ok(Vec::new()));
+    let given_back = groups.nack(GROUP, "giving", &positions(&ids), 0).await;
+    assert_eq!(given_back, Ok(0));
+    let lease = LeaseRequest {
+        partition: 0,
+        consumer: "holder".into(),
+        ttl_ms: 1_000,
+        holds: 0,
+    };
+    let held = groups.lease(GROUP, &lease).await;
+    assert!(matches!(held, Ok(LeaseAnswer::Held(_))), "{held:?}");
     let names: Vec<_> = consumers(groups)
         .await
         .into_iter()
         .map(|info| info.name)
         .collect();
-    assert_eq!(names, ["again", "auto", "claimer", "late", "reader"]);
-    assert_eq!(group(groups).await.consumers, 5);
+    let expected = [
+        "again", "auto", "claimer", "giving", "holder", "late", "reader", "touching",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(group(groups).await.consumers, 8);
 }
 
 pub async fn the_list_tells_what_is_pending_and_since_when<E: GroupEngine>(setup: Setup<E>) {

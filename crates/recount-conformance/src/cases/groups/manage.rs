@@ -1,6 +1,6 @@
 //! Creating, moving, listing and removing groups.
 
-use recount_core::{Cursor, EntryId, GroupError, GroupStart, GroupStore, InvalidId};
+use recount_core::{Cursor, EntryId, GroupError, GroupStart, GroupStore, InvalidId, LeaseRequest};
 
 use super::{GROUP, claiming, deliver, delivered, filled, group, open, pending, positions, reopen};
 use crate::GroupEngine;
@@ -63,18 +63,41 @@ pub async fn names_have_1_to_128_bytes<E: GroupEngine>(setup: Setup<E>) {
     let longest = "é".repeat(64);
     let created = open.groups.create(&longest, &GroupStart::Start).await;
     created.expect("128 bytes are a name");
+    let (groups, start) = (&open.groups, Cursor::start());
     for bad in ["", &long] {
-        let read = open.groups.read_new(&longest, bad, 1).await;
-        assert!(
-            matches!(
-                read,
-                Err(GroupError::Name(
-                    InvalidId::Empty { .. } | InvalidId::TooLong { .. }
-                ))
-            ),
-            "{read:?}"
-        );
+        let claiming = claiming(bad, 0);
+        let refused = [
+            groups.read_new(&longest, bad, 1).await.err(),
+            groups.read_pending(&longest, bad, &start, 1).await.err(),
+            groups.touch(&longest, bad, &[]).await.err(),
+            groups.nack(&longest, bad, &[], 0).await.err(),
+            groups.claim(&longest, &claiming, &[]).await.err(),
+            groups
+                .auto_claim(&longest, &claiming, &start, 1)
+                .await
+                .err(),
+            groups.lease(&longest, &leasing(bad)).await.err(),
+            groups.release(&longest, bad, 0, 1).await.err(),
+            groups.read_leased(&longest, bad, 0, 1, 1).await.err(),
+        ];
+        for (call, error) in refused.into_iter().enumerate() {
+            assert!(
+                matches!(
+                    error,
+                    Some(GroupError::Name(
+                        InvalidId::Empty { .. } | InvalidId::TooLong { .. }
+                    ))
+                ),
+                "call {call}: {error:?}"
+            );
+        }
     }
+    let none = groups.consumers(&longest).await;
+    assert_eq!(
+        none,
+        Ok(Vec::new()),
+        "who may not be called so is not there"
+    );
     let read = open.groups.read_new(&longest, &longest, 1).await;
     assert_eq!(read.expect("128 bytes are a name"), []);
 }
@@ -91,6 +114,8 @@ pub async fn every_call_names_a_group_there_is<E: GroupEngine>(setup: Setup<E>) 
         groups.read_pending(name, "c", &start, 1).await.err(),
         groups.ack(name, &positions(&ids)).await.err(),
         groups.nack(name, "c", &positions(&ids), 0).await.err(),
+        groups.touch(name, "c", &positions(&ids)).await.err(),
+        groups.requeue(name, &positions(&ids)).await.err(),
         groups.pending(name).await.err(),
         groups.pending_entries(name, None, &start, 1).await.err(),
         groups
@@ -103,12 +128,24 @@ pub async fn every_call_names_a_group_there_is<E: GroupEngine>(setup: Setup<E>) 
             .err(),
         groups.consumers(name).await.err(),
         groups.delete_consumer(name, "c", heir).await.err(),
+        groups.lease(name, &leasing("c")).await.err(),
+        groups.release(name, "c", 0, 1).await.err(),
+        groups.read_leased(name, "c", 0, 1, 1).await.err(),
     ];
     for (call, error) in errors.into_iter().enumerate() {
         match error {
             Some(GroupError::NoGroup { group, .. }) => assert_eq!(group, name),
             other => panic!("call {call}: {other:?}"),
         }
+    }
+}
+
+fn leasing(consumer: &str) -> LeaseRequest {
+    LeaseRequest {
+        partition: 0,
+        consumer: consumer.to_owned(),
+        ttl_ms: 1_000,
+        holds: 0,
     }
 }
 
@@ -140,7 +177,7 @@ pub async fn the_position_moves_both_ways<E: GroupEngine>(setup: Setup<E>) {
         let moved = groups.set_position(GROUP, &start).await;
         moved.expect("the position moves");
         assert_eq!(pending(groups).await.len(), 2, "what is pending stays");
-        assert_eq!(group(groups).await.lag, 6 - from as u64);
+        assert_eq!(group(groups).await.lag(), 6 - from as u64);
     }
     assert_eq!(deliver(groups, "c", 9).await, ids[2..]);
 
@@ -169,11 +206,58 @@ pub async fn the_list_is_by_name_and_counts<E: GroupEngine>(setup: Setup<E>) {
     let names: Vec<_> = list.iter().map(|info| info.name.as_str()).collect();
     assert_eq!(names, ["alpha", GROUP, "zeta"]);
     let idle = &list[0];
-    assert_eq!((idle.consumers, idle.pending, idle.lag), (0, 0, 5));
+    assert_eq!((idle.consumers, idle.pending, idle.lag()), (0, 0, 5));
     assert_eq!(idle.last_delivered.get(0), EntryId::MIN);
     let busy = &list[1];
-    assert_eq!((busy.consumers, busy.pending, busy.lag), (2, 2, 2));
+    assert_eq!((busy.consumers, busy.pending, busy.lag()), (2, 2, 2));
     assert_eq!(busy.last_delivered.get(0), ids[2]);
+}
+
+pub async fn the_list_tells_the_oldest_pending<E: GroupEngine>(setup: Setup<E>) {
+    let (open, ids) = filled(&setup, 5).await;
+    let groups = &*open.groups;
+    assert_eq!(group(groups).await.oldest_pending, None);
+    deliver(groups, "b", 2).await;
+    deliver(groups, "a", 2).await;
+    assert_eq!(group(groups).await.oldest_pending, Some(ids[0]));
+    let done = positions(&[ids[0], ids[2]]);
+    assert_eq!(groups.ack(GROUP, &done).await, Ok(2));
+    assert_eq!(group(groups).await.oldest_pending, Some(ids[1]));
+    let given_back = groups.nack(GROUP, "b", &positions(&ids[1..2]), 9).await;
+    assert_eq!(given_back, Ok(1));
+    let (oldest, lags) = (Some(ids[1]), vec![(0, 1)]);
+    let info = group(groups).await;
+    assert_eq!((info.oldest_pending, info.lags), (oldest, lags));
+    let requeued = groups.requeue(GROUP, &positions(&ids[..1])).await;
+    assert_eq!(requeued, Ok(positions(&ids[..1])));
+    assert_eq!(group(groups).await.oldest_pending, Some(ids[0]));
+    assert_eq!(groups.ack(GROUP, &positions(&ids)).await, Ok(3));
+    assert_eq!(group(groups).await.oldest_pending, None);
+}
+
+pub async fn the_list_tells_when_a_consumer_called_last<E: GroupEngine>(setup: Setup<E>) {
+    let (open, ids) = filled(&setup, 3).await;
+    let groups = &*open.groups;
+    setup.clock().advance(10);
+    assert_eq!(group(groups).await.idle_ms, None, "none ever did");
+    deliver(groups, "a", 3).await;
+    setup.clock().advance(10);
+    assert_eq!(group(groups).await.idle_ms, Some(10));
+    assert_eq!(deliver(groups, "b", 1).await, []);
+    setup.clock().advance(5);
+    // Whoever acknowledges does not say who it is, and whoever looks is no consumer.
+    assert_eq!(groups.ack(GROUP, &positions(&ids)).await, Ok(3));
+    assert_eq!(pending(groups).await, []);
+    assert_eq!(group(groups).await.idle_ms, Some(5));
+    for consumer in ["a", "b"] {
+        let gone = groups.delete_consumer(GROUP, consumer, None).await;
+        assert_eq!(gone, Ok(0));
+    }
+    setup.clock().advance(1);
+    let info = group(groups).await;
+    assert_eq!((info.consumers, info.idle_ms), (0, Some(6)));
+    let open = reopen(&setup, open).await;
+    assert_eq!(group(&*open.groups).await.idle_ms, Some(6));
 }
 
 pub async fn groups_survive_a_restart<E: GroupEngine>(setup: Setup<E>) {

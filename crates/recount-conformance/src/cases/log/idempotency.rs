@@ -5,7 +5,7 @@ use recount_core::{AppendError, Batch, Event, EventLog, EventType, Outcome, Time
 use crate::Engine;
 use crate::kit::{
     START_MS, Setup, add, add_one, append, assert_holds, at, building, data, event, event_ids,
-    events, finish, id, partition, read_all, time,
+    events, finish, id, partition, read_all, time, trim_everything,
 };
 
 fn duplicate(ms: u64, seq: u64) -> Outcome {
@@ -175,4 +175,20 @@ pub async fn a_strict_batch_must_not_conflict_with_itself<E: Engine>(setup: Setu
     assert_eq!((index, id.as_str(), earlier), (1, "a", 0));
     assert_eq!(partition(&*log).await.entries_added, 0);
     add_one(&*log, event("a", "t")).await;
+}
+
+pub async fn a_strict_batch_is_compared_with_what_was_trimmed<E: Engine>(setup: Setup<E>) {
+    let log = setup.open().await;
+    let with = |text: &str| finish(building("e", "s").data(data(text)));
+    let (one, spelled_otherwise) = (with(r#"{"a":1,"b":2}"#), with(r#"{"b":2,"a":1}"#));
+    add_one(&*log, one.clone()).await;
+    let both = Batch::new(vec![one, spelled_otherwise]).strict();
+    let outcomes = append(&*log, both.clone()).await;
+    assert_eq!(outcomes, [duplicate(0, 0), duplicate(0, 0)]);
+    trim_everything(&*log).await;
+    let refused = log.append(both).await;
+    let Err(AppendError::Conflict { index, first, .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((index, first), (1, at(id(0, 0))));
 }

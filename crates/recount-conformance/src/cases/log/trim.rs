@@ -22,6 +22,7 @@ fn removed(removed: u64, first: Option<EntryId>) -> TrimReport {
         removed,
         first,
         held_back: Vec::new(),
+        lost: Vec::new(),
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use recount_core::{
-    ConsumerInfo, Cursor, Delivery, EntryId, GroupInfo, PendingEntry, PendingSummary, Recorded,
+    ConsumerInfo, Cursor, Delivery, EntryId, GroupInfo, Partition, PendingEntry, PendingSummary,
+    Recorded,
 };
 
+use super::lease::PartitionLease;
 use crate::reference::position;
 use crate::reference::state::Log;
 
@@ -15,6 +17,9 @@ pub(in crate::reference) struct Group {
     pub pending: BTreeMap<EntryId, Pending>,
     /// When each consumer called last, in milliseconds.
     pub consumers: BTreeMap<String, u64>,
+    /// When one of them called last, those that are gone included.
+    called_ms: Option<u64>,
+    pub leases: BTreeMap<Partition, PartitionLease>,
 }
 
 pub(in crate::reference) struct Pending {
@@ -70,7 +75,21 @@ impl Group {
             last_delivered: id,
             pending: BTreeMap::new(),
             consumers: BTreeMap::new(),
+            called_ms: None,
+            leases: BTreeMap::new(),
         }
+    }
+
+    /// Notes that a consumer called, which there is from then on.
+    pub fn called_by(&mut self, consumer: &str, now_ms: u64) {
+        self.consumers.insert(consumer.to_owned(), now_ms);
+        self.called_ms = Some(now_ms);
+    }
+
+    /// How long ago a consumer called last.
+    pub fn idle_ms(&self, now_ms: u64) -> Option<u64> {
+        let called_ms = self.called_ms?;
+        Some(now_ms.saturating_sub(called_ms))
     }
 
     /// The first retained entry that is pending or was not delivered yet.
@@ -78,12 +97,51 @@ impl Group {
         log.entries
             .iter()
             .map(|entry| entry.position.entry_id)
-            .find(|id| *id > self.last_delivered || self.pending.contains_key(id))
+            .find(|id| self.needs(*id))
+    }
+
+    /// How many of some retained entries are pending or were not delivered yet.
+    pub fn needed_of(&self, entries: &[Recorded]) -> u64 {
+        let ids = entries.iter().map(|entry| entry.position.entry_id);
+        ids.filter(|id| self.needs(*id)).count() as u64
+    }
+
+    fn needs(&self, id: EntryId) -> bool {
+        id > self.last_delivered || self.pending.contains_key(&id)
+    }
+
+    /// Delivers up to `count` entries for the first time.
+    pub fn deliver_new(
+        &mut self,
+        log: &Log,
+        consumer: &str,
+        count: usize,
+        now_ms: u64,
+    ) -> Vec<Delivery> {
+        let from = log.count_through(self.last_delivered);
+        let entries = log.entries[from..].iter().take(count);
+        entries
+            .map(|entry| self.deliver(entry.clone(), consumer, now_ms))
+            .collect()
+    }
+
+    /// Makes a finished entry pending again. Returns whether it was one.
+    pub fn requeue(&mut self, id: EntryId, log: &Log, now_ms: u64) -> bool {
+        let finished = !self.needs(id) && log.get(id).is_some();
+        if finished {
+            let again = Pending {
+                owner: Owner::Nobody { from_ms: now_ms },
+                delivered_at_ms: now_ms,
+                delivery_count: 0,
+            };
+            self.pending.insert(id, again);
+        }
+        finished
     }
 
     /// Delivers an entry the group has not seen before, or sees anew after its cursor was moved
     /// back.
-    pub fn deliver(&mut self, entry: Recorded, consumer: &str, now_ms: u64) -> Delivery {
+    fn deliver(&mut self, entry: Recorded, consumer: &str, now_ms: u64) -> Delivery {
         let id = entry.position.entry_id;
         self.last_delivered = id;
         self.pending.insert(
@@ -139,13 +197,18 @@ impl Group {
             .count() as u64
     }
 
-    pub fn info(&self, name: &str, log: &Log) -> GroupInfo {
+    pub fn info(&self, name: &str, log: &Log, now_ms: u64) -> GroupInfo {
         GroupInfo {
             name: name.to_owned(),
             consumers: self.consumers.len() as u64,
             pending: self.pending.len() as u64,
+            oldest_pending: self.pending.first_key_value().map(|(id, _)| *id),
             last_delivered: Cursor::after(self.last_delivered),
-            lag: (log.entries.len() - log.count_through(self.last_delivered)) as u64,
+            lags: vec![(
+                0,
+                (log.entries.len() - log.count_through(self.last_delivered)) as u64,
+            )],
+            idle_ms: self.idle_ms(now_ms),
         }
     }
 

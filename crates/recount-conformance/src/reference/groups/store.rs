@@ -3,20 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use parking_lot::MutexGuard;
 use recount_core::{
     Claim, ClaimRequest, ConsumerInfo, Cursor, Delivery, EntryId, GroupError, GroupInfo,
-    GroupStart, GroupStore, InvalidId, Limits, PendingEntry, PendingSummary, Position,
+    GroupStart, GroupStore, InvalidId, LeaseAnswer, LeaseRequest, Limits, Partition, PendingEntry,
+    PendingSummary, Position,
 };
 
 use super::group::{Group, Owner};
 use crate::reference::state::{Log, State};
-use crate::reference::{MemoryLog, STREAM};
+use crate::reference::{LOCATION, MemoryLog, STREAM, position};
 
 #[async_trait]
 impl GroupStore for MemoryLog {
     async fn create(&self, group: &str, start: &GroupStart) -> Result<(), GroupError> {
         check_name("group", group)?;
-        let mut state = self.reading()?;
+        let mut state = self.changing()?;
         if state.groups.contains_key(group) {
             return Err(GroupError::Exists {
                 group: group.to_owned(),
@@ -29,21 +31,22 @@ impl GroupStore for MemoryLog {
     }
 
     async fn set_position(&self, group: &str, start: &GroupStart) -> Result<(), GroupError> {
-        let mut state = self.reading()?;
+        let mut state = self.changing()?;
         let id = start_id(&state.log, start);
         find(&mut state.groups, group)?.last_delivered = id;
         Ok(())
     }
 
     async fn destroy(&self, group: &str) -> Result<bool, GroupError> {
-        Ok(self.reading()?.groups.remove(group).is_some())
+        Ok(self.changing()?.groups.remove(group).is_some())
     }
 
     async fn groups(&self) -> Result<Vec<GroupInfo>, GroupError> {
+        let now_ms = self.options.clock.now_ms();
         let state = self.reading()?;
         let groups = state.groups.iter();
         Ok(groups
-            .map(|(name, group)| group.info(name, &state.log))
+            .map(|(name, group)| group.info(name, &state.log, now_ms))
             .collect())
     }
 
@@ -54,11 +57,7 @@ impl GroupStore for MemoryLog {
         count: usize,
     ) -> Result<Vec<Delivery>, GroupError> {
         self.call(group, consumer, |log, group, now_ms| {
-            let from = log.count_through(group.last_delivered);
-            let entries = log.entries[from..].iter().take(count);
-            entries
-                .map(|entry| group.deliver(entry.clone(), consumer, now_ms))
-                .collect()
+            group.deliver_new(log, consumer, count, now_ms)
         })
     }
 
@@ -81,11 +80,31 @@ impl GroupStore for MemoryLog {
     }
 
     async fn ack(&self, group: &str, positions: &[Position]) -> Result<usize, GroupError> {
-        let mut state = self.reading()?;
+        let mut state = self.changing()?;
         let group = find(&mut state.groups, group)?;
         Ok(ids(positions)
             .filter(|id| group.pending.remove(id).is_some())
             .count())
+    }
+
+    async fn touch(
+        &self,
+        group: &str,
+        consumer: &str,
+        positions: &[Position],
+    ) -> Result<Vec<Position>, GroupError> {
+        self.call(group, consumer, |_, group, now_ms| {
+            let mut touched = Vec::new();
+            for id in named(positions) {
+                if let Some(pending) = group.pending.get_mut(&id)
+                    && pending.is_owned_by(consumer)
+                {
+                    pending.delivered_at_ms = now_ms;
+                    touched.push(position(id));
+                }
+            }
+            touched
+        })
     }
 
     async fn nack(
@@ -108,6 +127,22 @@ impl GroupStore for MemoryLog {
             }
             given_back
         })
+    }
+
+    async fn requeue(
+        &self,
+        group: &str,
+        positions: &[Position],
+    ) -> Result<Vec<Position>, GroupError> {
+        let now_ms = self.options.clock.now_ms();
+        let mut state = self.changing()?;
+        let State { log, groups } = &mut *state;
+        let group = find(groups, group)?;
+        Ok(named(positions)
+            .into_iter()
+            .filter(|id| group.requeue(*id, log, now_ms))
+            .map(position)
+            .collect())
     }
 
     async fn pending(&self, group: &str) -> Result<PendingSummary, GroupError> {
@@ -139,8 +174,7 @@ impl GroupStore for MemoryLog {
         positions: &[Position],
     ) -> Result<Vec<Delivery>, GroupError> {
         self.call(group, &request.consumer, |log, group, now_ms| {
-            let named: BTreeSet<EntryId> = ids(positions).collect();
-            let ids: Vec<EntryId> = named
+            let ids: Vec<EntryId> = named(positions)
                 .into_iter()
                 .filter(|id| {
                     let pending = group.pending.get(id);
@@ -188,7 +222,7 @@ impl GroupStore for MemoryLog {
         hand_over_to: Option<&str>,
     ) -> Result<u64, GroupError> {
         let now_ms = self.options.clock.now_ms();
-        let mut state = self.reading()?;
+        let mut state = self.changing()?;
         let found = find(&mut state.groups, group)?;
         let pending = found.owned_by(consumer);
         match hand_over_to {
@@ -215,6 +249,49 @@ impl GroupStore for MemoryLog {
         }
         Ok(pending)
     }
+
+    async fn lease(&self, group: &str, request: &LeaseRequest) -> Result<LeaseAnswer, GroupError> {
+        self.call(group, &request.consumer, |_, group, now_ms| {
+            let lease = group.leases.entry(request.partition).or_default();
+            lease.ask(request, now_ms)
+        })
+    }
+
+    async fn release(
+        &self,
+        group: &str,
+        consumer: &str,
+        partition: Partition,
+        token: u64,
+    ) -> Result<bool, GroupError> {
+        self.call(group, consumer, |_, group, _| {
+            let lease = group.leases.get_mut(&partition);
+            lease.is_some_and(|lease| lease.release(consumer, token))
+        })
+    }
+
+    async fn read_leased(
+        &self,
+        name: &str,
+        consumer: &str,
+        partition: Partition,
+        token: u64,
+        count: usize,
+    ) -> Result<Vec<Delivery>, GroupError> {
+        self.call(name, consumer, |log, group, now_ms| {
+            let lease = group.leases.get(&partition);
+            if !lease.is_some_and(|lease| lease.is_held(consumer, token)) {
+                return Err(GroupError::LeaseLost {
+                    group: name.to_owned(),
+                    consumer: consumer.to_owned(),
+                    partition,
+                });
+            }
+            // There is but one partition.
+            let count = if partition == 0 { count } else { 0 };
+            Ok(group.deliver_new(log, consumer, count, now_ms))
+        })?
+    }
 }
 
 impl MemoryLog {
@@ -227,11 +304,21 @@ impl MemoryLog {
     ) -> Result<T, GroupError> {
         check_name("consumer", consumer)?;
         let now_ms = self.options.clock.now_ms();
-        let mut state = self.reading()?;
+        let mut state = self.changing()?;
         let State { log, groups } = &mut *state;
         let group = find(groups, group)?;
-        group.consumers.insert(consumer.to_owned(), now_ms);
+        group.called_by(consumer, now_ms);
         Ok(work(log, group, now_ms))
+    }
+
+    fn changing(&self) -> Result<MutexGuard<'_, State>, GroupError> {
+        let state = self.reading()?;
+        if self.read_only {
+            return Err(GroupError::ReadOnly {
+                path: LOCATION.to_owned(),
+            });
+        }
+        Ok(state)
     }
 }
 
@@ -259,6 +346,11 @@ fn ids(positions: &[Position]) -> impl Iterator<Item = EntryId> {
         .iter()
         .filter(|position| position.partition == 0)
         .map(|position| position.entry_id)
+}
+
+/// The same, each once and in order.
+fn named(positions: &[Position]) -> BTreeSet<EntryId> {
+    ids(positions).collect()
 }
 
 fn check_name(field: &'static str, name: &str) -> Result<(), InvalidId> {
