@@ -10,6 +10,7 @@ mod bare;
 mod files;
 mod fill;
 mod generator;
+mod groups;
 mod measure;
 mod memory;
 mod open;
@@ -61,6 +62,8 @@ enum Command {
     Stall(stall::Options),
     /// How the log on a Redis server does beside the bare commands of the same server
     Redis(redis_engine::Options),
+    /// How fast consumer groups deliver, on disk and on Redis, and how soon
+    Groups(groups::Options),
     /// One measurement in this process, for the other commands
     #[command(hide = true)]
     Measure(measure::Run),
@@ -82,6 +85,12 @@ enum Command {
     MeasureRedisSession(redis_engine::SessionRun),
     #[command(hide = true)]
     MeasureRedisMemory(redis_engine::MemoryRun),
+    #[command(hide = true)]
+    MeasureGroupsDeliver(groups::DeliverRun),
+    #[command(hide = true)]
+    MeasureGroupsTails(groups::TailsRun),
+    #[command(hide = true)]
+    MeasureGroupsIdle(groups::IdleRun),
     /// Follows a log until standard input ends
     #[command(hide = true)]
     Follow(stall::FollowRun),
@@ -110,6 +119,7 @@ fn main() -> ExitCode {
         Command::Trim(options) => trim::run(&options),
         Command::Stall(options) => stall::run(&options),
         Command::Redis(options) => redis_engine::run(&options),
+        Command::Groups(options) => groups::run(&options),
         Command::Measure(run) => measure::run(&run),
         Command::MeasureReplay(run) => replay::measure(&run),
         Command::MeasureSession(run) => session::measure(&run),
@@ -120,6 +130,9 @@ fn main() -> ExitCode {
         Command::MeasureRedisLag(run) => redis_engine::measure_lag(&run),
         Command::MeasureRedisSession(run) => redis_engine::measure_session(&run),
         Command::MeasureRedisMemory(run) => redis_engine::measure_memory(&run),
+        Command::MeasureGroupsDeliver(run) => groups::measure_deliver(&run),
+        Command::MeasureGroupsTails(run) => groups::measure_tails(&run),
+        Command::MeasureGroupsIdle(run) => groups::measure_idle(&run),
         Command::Follow(run) => stall::follow(&run),
     };
     match done {

@@ -24,7 +24,9 @@ pub use lag::{Run as LagRun, measure as measure_lag};
 pub use memory::{Run as MemoryRun, measure as measure_memory};
 pub use mirror::{Run as MirrorRun, measure as measure_mirror};
 pub use publish::{Run as PublishRun, measure as measure_publish};
-use servers::ServerOptions;
+pub use client::Client;
+pub use fill::stream as fill_stream;
+pub use servers::{ServerOptions, url};
 pub use session::{Run as SessionRun, measure as measure_session};
 
 /// The command's arguments.

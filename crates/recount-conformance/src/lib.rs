@@ -27,6 +27,9 @@
 //! # fn main() {}
 //! ```
 //!
+//! An engine with consumer groups implements [`GroupEngine`] besides, and is named in
+//! [`group_store_suite!`] and [`group_model_suite!`] too.
+//!
 //! Every case becomes a test of its own. The cases stand in one list, from which the macros
 //! register all of them; a case that is missing from the list is dead code, which this crate
 //! refuses to compile.

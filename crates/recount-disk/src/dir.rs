@@ -331,6 +331,22 @@ impl StreamDir {
         self.path.join("floor.next")
     }
 
+    pub(crate) fn groups(&self) -> PathBuf {
+        self.path.join("groups.log")
+    }
+
+    /// A name for what is cut off the `number`th `groups.log` at `offset` that nobody has yet.
+    pub(crate) fn new_lost_groups(&self, number: u64, offset: u64) -> PathBuf {
+        let stem = format!("lost-groups-{number}-{offset}");
+        let first = self.path.join(format!("{stem}.bin"));
+        let further = (2_u32..).map(|n| self.path.join(format!("{stem}-{n}.bin")));
+        let free = |path: &PathBuf| self.storage.open(path, OpenHow::Read).is_err();
+        std::iter::once(first.clone())
+            .chain(further)
+            .find(free)
+            .unwrap_or(first)
+    }
+
     pub(crate) fn segment(&self, number: u64, name: SegmentName) -> PathBuf {
         let ending = match name {
             SegmentName::Log => "log",

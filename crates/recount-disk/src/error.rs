@@ -110,28 +110,25 @@ pub struct Recovery {
     /// The watermark, where it is missing or damaged: then nothing tells whether entries are missing at
     /// the log's end.
     pub no_watermark: Option<String>,
+    /// What became of the consumer groups, in a sentence each.
+    pub groups: Vec<String>,
 }
 
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(path) = &self.no_watermark {
-            write!(
-                f,
-                "{path} is missing or damaged: whether entries are missing at the end of the log cannot be told; compare its end with what producers know, or with a backup"
-            )?;
-            if self.bytes == 0 {
-                return Ok(());
-            }
-            f.write_str("; ")?;
-        }
-        write!(
-            f,
+        let unknown = self.no_watermark.as_ref().map(|path| format!(
+            "{path} is missing or damaged: whether entries are missing at the end of the log cannot be told; compare its end with what producers know, or with a backup"
+        ));
+        let cut = (self.bytes > 0).then(|| format!(
             "{} ended in an incomplete write: {} bytes from byte {} on were set aside in {}; as far as is known they were never acknowledged as synced",
             self.path,
             self.bytes,
             self.offset,
             self.saved_to.join(", ")
-        )
+        ));
+        let groups = self.groups.iter().cloned();
+        let all: Vec<String> = unknown.into_iter().chain(cut).chain(groups).collect();
+        f.write_str(&all.join("; "))
     }
 }
 

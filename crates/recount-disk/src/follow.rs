@@ -16,6 +16,7 @@ use crate::dir::{SegmentName, StreamDir, TableKind, check_root, stream_dir};
 use crate::error::{Doing, Fault, OpenError};
 use crate::floor::Floor;
 use crate::frame::{Footer, SEGMENT_HEADER, Salt};
+use crate::groups::{Following, Groups};
 use crate::index::MemoryIndex;
 use crate::load;
 use crate::options::DiskOptions;
@@ -104,6 +105,7 @@ pub(crate) fn open(
         snapshots: watch::Sender::new(snapshot),
         tables: RwLock::default(),
         buffers: Buffers::default(),
+        groups: Groups::Followed(Following::new(&dir)),
     });
     let ticks = watch::Sender::new(0);
     let follower = Arc::new(Follower {

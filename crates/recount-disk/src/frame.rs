@@ -129,7 +129,7 @@ impl Salt {
         Self(crc32c::crc32c_append(crc, &segment.to_le_bytes()))
     }
 
-    fn at(self, offset: u64) -> u32 {
+    pub(crate) fn at(self, offset: u64) -> u32 {
         crc32c::crc32c_append(self.0, &offset.to_le_bytes())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use recount_core::{
-    AppendError, Batch, Cursor, Entry, EventLog, Filter, LogInfo, Page, PartitionInfo, Position,
+    AppendError, Batch, Cursor, Entry, EventLog, Filter, HeldBack, LogInfo, Page, PartitionInfo, Position,
     Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError, TrimReport,
     TrimRequest,
 };
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::dir;
 use crate::error::{Doing, Fault, OpenError, Recovery};
 use crate::follow::{self, Follower};
+use crate::groups::Need;
 use crate::open::{self, Opened};
 use crate::options::DiskOptions;
 use crate::prepare::{self, Prepared};
@@ -21,7 +22,7 @@ use crate::reader;
 use crate::shared::{Shared, Snapshot};
 use crate::storage::FileSystem;
 use crate::trim::plan;
-use crate::writer::Request;
+use crate::writer::{Request, retention_limits};
 
 /// A stream in a directory of this machine.
 ///
@@ -45,7 +46,7 @@ use crate::writer::Request;
 /// # }
 /// ```
 pub struct DiskLog {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     role: Role,
     recovery: Option<Recovery>,
     root: PathBuf,
@@ -149,12 +150,12 @@ impl DiskLog {
             .await
     }
 
-    fn location(&self) -> String {
+    pub(crate) fn location(&self) -> String {
         self.root.display().to_string()
     }
 
     /// What readers see now; a follower looks at the files first.
-    async fn snapshot(&self) -> Result<Snapshot, ReadError> {
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot, ReadError> {
         if let Role::Follower(follower) = &self.role {
             let follower = Arc::clone(follower);
             blocking(move || follower.refresh()).await?;
@@ -167,16 +168,30 @@ impl DiskLog {
     }
 
     /// Reads from what is visible now; a read that meets a trim begins anew.
-    async fn reading<T: Send + 'static>(
+    pub(crate) async fn reading<T: Send + 'static>(
         &self,
+        read: impl Fn(&Shared, &Snapshot) -> Result<T, Fault> + Clone + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.reading_here_if(|_| false, read).await
+    }
+
+    /// The same, without handing the work over to another thread where what is to be read is at hand.
+    pub(crate) async fn reading_here_if<T: Send + 'static>(
+        &self,
+        at_hand: impl Fn(&Snapshot) -> bool,
         read: impl Fn(&Shared, &Snapshot) -> Result<T, Fault> + Clone + Send + 'static,
     ) -> Result<T, ReadError> {
         let mut attempts = 0;
         loop {
             let snapshot = self.snapshot().await?;
-            let (shared, read) = (Arc::clone(&self.shared), read.clone());
             let trimmed = snapshot.trimmed;
-            match blocking(move || read(&shared, &snapshot)).await {
+            let done = if at_hand(&snapshot) {
+                read(&self.shared, &snapshot)
+            } else {
+                let (shared, read) = (Arc::clone(&self.shared), read.clone());
+                blocking(move || read(&shared, &snapshot)).await
+            };
+            match done {
                 // A trim removed a file between the snapshot and the read.
                 Err(Fault::Io { missing: true, .. })
                     if attempts < 5 && self.snapshot().await?.trimmed > trimmed =>
@@ -321,9 +336,10 @@ impl EventLog for DiskLog {
             // What would go can be seen beside whoever writes.
             let snapshot = self.snapshot().await.map_err(trim_error)?;
             let now_ms = self.shared.options.clock.now_ms();
-            return Ok(blocking(move || plan(&snapshot, &request, now_ms))
-                .await?
-                .report);
+            let shared = Arc::clone(&self.shared);
+            let planned =
+                blocking(move || plan(&snapshot, &shared.groups, &request, now_ms)).await?;
+            return Ok(planned.report);
         }
         self.request(
             |reply| Request::Trim(request, reply),
@@ -383,11 +399,13 @@ fn info(shared: &Shared, snapshot: &Snapshot, location: String) -> Result<LogInf
     let options = &shared.options;
     let mut details = vec![
         ("sync".into(), options.sync.to_string()),
+        ("groups_sync".into(), options.groups_sync.to_string()),
         ("segments".into(), snapshot.segments.len().to_string()),
         ("segment_bytes".into(), options.segment_bytes.to_string()),
         ("index_bytes".into(), index_bytes.to_string()),
     ];
     details.extend(options.retention.details());
+    let needs = shared.groups.needs(snapshot, options.clock.now_ms())?;
     Ok(LogInfo {
         engine: "disk",
         stream: shared.stream.clone(),
@@ -401,12 +419,37 @@ fn info(shared: &Shared, snapshot: &Snapshot, location: String) -> Result<LogInf
             entries_added: snapshot.added,
             first: snapshot.first_id()?,
             last: snapshot.last_id,
-            held_back: Vec::new(),
+            held_back: needs.iter().filter_map(Need::held_back).collect(),
         }],
         bytes,
         details,
-        warnings: Vec::new(),
+        warnings: held_up(shared, snapshot)?,
     })
+}
+
+/// What holds up the retention, in a sentence each.
+fn held_up(shared: &Shared, snapshot: &Snapshot) -> Result<Vec<String>, Fault> {
+    let options = &shared.options;
+    let mut warnings = Vec::new();
+    for limit in retention_limits(&options.retention, snapshot.length()) {
+        let request = TrimRequest {
+            held_up: options.retention.held_up,
+            ..TrimRequest::exact(limit)
+        };
+        let now_ms = options.clock.now_ms();
+        for HeldBack { by, from } in plan(snapshot, &shared.groups, &request, now_ms)?
+            .report
+            .held_back
+        {
+            let warning = format!(
+                "{by} still needs entries from {from} on that are beyond the retention: let its consumers catch up, move its position, or delete it"
+            );
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
+    Ok(warnings)
 }
 
 /// The names of the streams in a data directory, sorted. None in a directory that does not exist.
@@ -421,7 +464,7 @@ pub fn rename_stream(dir: &Path, from: &str, to: &str) -> Result<(), OpenError> 
 }
 
 /// Runs file work where it does not hold up other tasks.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failed) => match failed.try_into_panic() {

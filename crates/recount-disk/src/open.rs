@@ -18,6 +18,7 @@ use crate::dir::{SegmentName, StreamDir, prepare_root, stream_dir};
 use crate::error::{Doing, Fault, OpenError, Recovery};
 use crate::floor::Floor;
 use crate::frame::{SEGMENT_HEADER, SegmentHeader};
+use crate::groups::{self, Groups};
 use crate::index::MemoryIndex;
 use crate::load;
 use crate::meta::Meta;
@@ -174,7 +175,14 @@ impl Opening<'_> {
         if dir.storage.open(&dir.spare_floor(), OpenHow::Read).is_err() {
             keep_spare_floor(dir);
         }
-        let (shared, requests) = self.start(ready)?;
+        let Started {
+            shared,
+            requests,
+            notes,
+        } = self.start(ready)?;
+        if !notes.is_empty() {
+            recovery.get_or_insert_with(Recovery::default).groups = notes;
+        }
         Ok(Opened {
             shared,
             requests,
@@ -228,7 +236,7 @@ impl Opening<'_> {
     }
 
     /// Starts the writer on what was found.
-    fn start(self, ready: Ready) -> Result<(Arc<Shared>, mpsc::Sender<Request>), OpenError> {
+    fn start(self, ready: Ready) -> Result<Started, OpenError> {
         let Ready {
             lock,
             segments,
@@ -247,6 +255,7 @@ impl Opening<'_> {
         dir.storage
             .sync_dir(&dir.path)
             .doing("syncing", &dir.path)?;
+        let opened = groups::open(&dir, &self.options, last_id)?;
         let index = active.memory_index().unwrap_or_default();
         let visible = index.read().len();
         let added = active.header.base_entries + u64::from(visible);
@@ -265,6 +274,7 @@ impl Opening<'_> {
             snapshots: watch::Sender::new(snapshot),
             tables: RwLock::new(tables),
             buffers: Buffers::default(),
+            groups: Groups::Kept(opened.keeper),
         });
         let watermark_path = dir.watermark();
         let watermark = match dir.storage.open(&watermark_path, OpenHow::Write) {
@@ -305,8 +315,20 @@ impl Opening<'_> {
             .name("recount-write".into())
             .spawn(move || writer.run(queue))
             .doing("starting a thread for", &dir.path)?;
-        Ok((shared, requests))
+        Ok(Started {
+            shared,
+            requests,
+            notes: opened.notes,
+        })
     }
+}
+
+/// A writer at work.
+struct Started {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+    /// What became of the consumer groups.
+    notes: Vec<String>,
 }
 
 /// What was found, ready to be written to.

@@ -14,6 +14,9 @@ use crate::storage::{FileSystem, Storage};
 pub struct DiskOptions {
     /// What an acknowledgement promises. Default: [`SyncMode::Always`].
     pub sync: SyncMode,
+    /// When calls on consumer groups are put on stable storage. What is lost is at worst delivered again,
+    /// so the default is [`SyncMode::Interval`] of 100 ms.
+    pub groups_sync: SyncMode,
     /// What an append may hold at most.
     pub limits: Limits,
     /// How long an event id is remembered. Default: 24 hours.
@@ -34,6 +37,7 @@ impl Default for DiskOptions {
     fn default() -> Self {
         Self {
             sync: SyncMode::Always,
+            groups_sync: SyncMode::Interval(Duration::from_millis(100)),
             limits: Limits::default(),
             idempotency_window: Duration::from_hours(24),
             retention: Retention::default(),
@@ -49,6 +53,7 @@ impl fmt::Debug for DiskOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DiskOptions")
             .field("sync", &self.sync)
+            .field("groups_sync", &self.groups_sync)
             .field("limits", &self.limits)
             .field("idempotency_window", &self.idempotency_window)
             .field("retention", &self.retention)

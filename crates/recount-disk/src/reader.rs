@@ -240,6 +240,10 @@ impl Reading<'_> {
         };
         if matching.is_some() {
             reader.expect_sparse();
+        } else if !backward {
+            let wanted = self.limit.saturating_sub(self.taken).max(1);
+            let last = from.saturating_add(u32::try_from(wanted - 1).unwrap_or(u32::MAX));
+            reader.expect(from, last.min(to - 1));
         }
         let mut ahead = Vec::with_capacity(AHEAD);
         loop {

@@ -206,6 +206,7 @@ impl Recovering<'_> {
                 bytes: saved_bytes,
                 saved_to,
                 no_watermark: None,
+                groups: Vec::new(),
             });
         }
         Ok(())

@@ -297,6 +297,14 @@ impl RecordReader<'_> {
         })
     }
 
+    /// The id of the record with this ordinal.
+    pub(crate) fn id_of(&mut self, ordinal: u32) -> Result<EntryId, Fault> {
+        if let Index::Memory(index) = &self.index {
+            return Ok(index.read().entry_ids[ordinal as usize]);
+        }
+        Ok(self.record(ordinal)?.entry_id())
+    }
+
     /// The ordinal and the id of the undamaged record nearest to the middle of `among`.
     fn probe(&mut self, among: Range<u32>) -> Result<Option<(u32, EntryId)>, Fault> {
         let middle = among.start + (among.end - among.start) / 2;
@@ -332,6 +340,17 @@ impl RecordReader<'_> {
             Index::Memory(index) => index.read().offsets[ordinal as usize],
             Index::File(index) if ordinal < index.count() => index.offset(ordinal),
             Index::File(_) | Index::Unloaded => u32::MAX,
+        }
+    }
+
+    /// Says that the records `first` to `last` are to be read: where a growing segment holds them, no more
+    /// than they take is read.
+    pub(crate) fn expect(&mut self, first: u32, last: u32) {
+        if let Source::File(_) = self.source {
+            let bytes = self.offset(last).saturating_sub(self.offset(first)) as usize;
+            if let Source::File(buffer) = &mut self.source {
+                buffer.window = (bytes + SPARSE_WINDOW).min(WINDOW);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::buffers::Buffers;
 use crate::dir::StreamDir;
 use crate::error::Fault;
+use crate::groups::Groups;
 use crate::options::DiskOptions;
 use crate::segment::Segment;
 use crate::table::{SessionRow, Table, session_key};
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) snapshots: watch::Sender<Snapshot>,
     pub(crate) tables: RwLock<Tables>,
     pub(crate) buffers: Buffers,
+    pub(crate) groups: Groups,
 }
 
 /// What readers see: fixed once taken, whatever is appended or trimmed afterwards.
@@ -130,13 +132,45 @@ impl Snapshot {
 
     /// The id of the first retained entry.
     pub(crate) fn first_id(&self) -> Result<Option<EntryId>, Fault> {
-        let Some((place, ordinal)) = self.locate(self.trimmed) else {
+        self.id_of(self.trimmed)
+    }
+
+    /// The id of the entry that is `index`-th of all ever added, from 0.
+    pub(crate) fn id_of(&self, index: u64) -> Result<Option<EntryId>, Fault> {
+        let Some((place, ordinal)) = self.locate(index) else {
             return Ok(None);
         };
-        let id = self.segments[place]
-            .reader(false)?
-            .record(ordinal)?
-            .entry_id();
-        Ok(Some(id))
+        let mut reader = self.segments[place].reader(false)?;
+        reader.expect_sparse();
+        reader.id_of(ordinal).map(Some)
+    }
+
+    /// The place of the segment that holds `id`, if one does.
+    pub(crate) fn place_of(&self, id: EntryId) -> Option<usize> {
+        // A segment's ids lie above its own base.
+        let behind = |segment: &Arc<Segment>| segment.header.base_id < id;
+        self.segments.partition_point(behind).checked_sub(1)
+    }
+
+    /// How many entries, from the first ever added, have ids below `id`. Of those whose files are removed
+    /// nobody knows: it is none, or all that were before the first segment.
+    pub(crate) fn entries_below(&self, id: EntryId) -> Result<u64, Fault> {
+        let Some(place) = self.place_of(id) else {
+            return Ok(0);
+        };
+        let segment = &self.segments[place];
+        let mut reader = segment.reader(false)?;
+        reader.expect_sparse();
+        let ordinal = reader.lower_bound(id, self.count(place))?;
+        Ok(segment.header.base_entries + u64::from(ordinal))
+    }
+
+    /// The same with `id` itself.
+    pub(crate) fn entries_through(&self, id: EntryId) -> Result<u64, Fault> {
+        match id.next() {
+            _ if id >= self.last_id => Ok(self.added),
+            Some(next) => self.entries_below(next),
+            None => Ok(self.added),
+        }
     }
 }

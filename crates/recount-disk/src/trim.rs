@@ -3,6 +3,7 @@
 use recount_core::{EntryId, TrimLimit, TrimReport, TrimRequest};
 
 use crate::error::Fault;
+use crate::groups::{Groups, Need};
 use crate::shared::Snapshot;
 
 /// What a trim comes to.
@@ -12,51 +13,56 @@ pub(crate) struct Plan {
     pub(crate) report: TrimReport,
 }
 
-/// How far `request` goes in a log of which `snapshot` is seen at `now_ms`.
-pub(crate) fn plan(snapshot: &Snapshot, request: &TrimRequest, now_ms: u64) -> Result<Plan, Fault> {
-    let exact = match request.limit {
+/// How far `request` goes in a log of which `snapshot` is seen at `now_ms`, whose entries `groups` may
+/// still need.
+pub(crate) fn plan(
+    snapshot: &Snapshot,
+    groups: &Groups,
+    request: &TrimRequest,
+    now_ms: u64,
+) -> Result<Plan, Fault> {
+    let limit = match request.limit {
         TrimLimit::MaxLength(length) => snapshot.added.saturating_sub(length),
-        TrimLimit::MinId(id) => entries_below(snapshot, id)?,
+        TrimLimit::MinId(id) => snapshot.entries_below(id)?,
         TrimLimit::MaxAgeMs(age) => match now_ms.checked_sub(age) {
-            Some(ms) => entries_below(snapshot, EntryId::new(ms.saturating_add(1), 0))?,
+            Some(ms) => snapshot.entries_below(EntryId::new(ms.saturating_add(1), 0))?,
             None => 0,
         },
     };
-    let target = if request.exact {
-        exact
-    } else {
-        segment_start(snapshot, exact)
+    let reach = |target: u64| {
+        let target = if request.exact {
+            target
+        } else {
+            segment_start(snapshot, target)
+        };
+        target.clamp(snapshot.trimmed, snapshot.added)
     };
-    let target = target.clamp(snapshot.trimmed, snapshot.added);
+    let asked = reach(limit);
+    let mut report = TrimReport::default();
+    let mut target = asked;
+    if asked > snapshot.trimmed {
+        let needs = groups.needs(snapshot, now_ms)?;
+        let (holding, losing): (Vec<Need>, Vec<Need>) = needs
+            .into_iter()
+            .partition(|need| need.holds_up(request.held_up));
+        for need in holding {
+            if let Some(limit) = need.limit().filter(|&limit| limit < asked) {
+                target = target.min(reach(limit));
+                report.held_back.extend(need.held_back());
+            }
+        }
+        for need in losing {
+            report.lost.extend(groups.lost(&need, snapshot, target)?);
+        }
+    }
     let after = Snapshot {
         trimmed: target,
         ..snapshot.clone()
     };
-    Ok(Plan {
-        target,
-        report: TrimReport {
-            removed: target - snapshot.trimmed,
-            // Read beforehand: a trim that fails removes nothing.
-            first: after.first_id()?,
-            // Nothing registers a need for entries of this engine yet.
-            held_back: Vec::new(),
-        },
-    })
-}
-
-/// How many entries, from the first ever added, have ids below `id`.
-fn entries_below(snapshot: &Snapshot, id: EntryId) -> Result<u64, Fault> {
-    let place = snapshot
-        .segments
-        .partition_point(|segment| segment.header.base_id < id);
-    let Some(place) = place.checked_sub(1) else {
-        return Ok(0);
-    };
-    let segment = &snapshot.segments[place];
-    let ordinal = segment
-        .reader(false)?
-        .lower_bound(id, snapshot.count(place))?;
-    Ok(segment.header.base_entries + u64::from(ordinal))
+    report.removed = target - snapshot.trimmed;
+    // Read beforehand: a trim that fails removes nothing.
+    report.first = after.first_id()?;
+    Ok(Plan { target, report })
 }
 
 /// The greatest start of a segment that is not beyond `target`.

@@ -22,7 +22,7 @@ use recount_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use retain::{Due, Reminder};
+pub(crate) use retain::{Due, Reminder, retention_limits};
 pub(crate) use roll::create_segment;
 pub(crate) use sync::Unsynced;
 pub(crate) use trim::keep_spare_floor;
@@ -373,6 +373,7 @@ impl Writer {
         let synced = self
             .check_running()
             .and_then(|()| Ok(self.check_alone().and_then(|()| self.sync_all())?));
+        self.shared.groups.close();
         // Free for the next writer before anybody learns that this one is gone.
         drop(self.lock);
         self.shared

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use recount_conformance::{Engine, Environment};
+use recount_conformance::{Engine, Environment, GroupEngine};
 use recount_disk::{DiskLog, DiskOptions, SyncMode};
 use tempfile::TempDir;
 
@@ -42,5 +42,15 @@ impl Engine for Disk {
     }
 }
 
+impl GroupEngine for Disk {
+    type Groups = DiskLog;
+
+    async fn groups(&self, log: &Arc<DiskLog>) -> Arc<DiskLog> {
+        Arc::clone(log)
+    }
+}
+
 recount_conformance::event_log_suite!(Disk);
+recount_conformance::group_store_suite!(Disk);
 recount_conformance::model_suite!(Disk);
+recount_conformance::group_model_suite!(Disk);

@@ -1,6 +1,6 @@
 //! Between what a call fails with and the contract's errors.
 
-use recount_core::{AppendError, ReadError, TrimError};
+use recount_core::{AppendError, GroupError, ReadError, TrimError};
 
 use crate::net::CallError;
 use crate::wire::Unexpected;
@@ -95,6 +95,34 @@ impl Failed {
                 message,
             },
             Kind::Closed => ReadError::Closed,
+        }
+    }
+
+    /// As the error of a call on a group of `stream`, which is kept at `key`.
+    pub(crate) fn group(self, key: &str, group: &str, stream: &str) -> GroupError {
+        if let Self::Call(CallError::Server { code, message, .. }) = &self {
+            let (group, stream) = (group.to_owned(), stream.to_owned());
+            // A stream that is not there has no groups.
+            let no_stream =
+                message.contains("no such key") || message.contains("requires the key to exist");
+            match code.as_str() {
+                "NOGROUP" => return GroupError::NoGroup { group, stream },
+                "ERR" if no_stream => return GroupError::NoGroup { group, stream },
+                "BUSYGROUP" => return GroupError::Exists { group, stream },
+                _ => {}
+            }
+        }
+        match self.kind(key) {
+            Kind::Unavailable { address, message } => GroupError::Unavailable { address, message },
+            Kind::Full { address } => GroupError::Full {
+                path: format!("{address}, whose memory limit (maxmemory) is reached"),
+            },
+            Kind::Refused { address, message } => GroupError::Storage {
+                action: "serving a group of",
+                path: address,
+                message,
+            },
+            Kind::Closed => GroupError::Read(ReadError::Closed),
         }
     }
 

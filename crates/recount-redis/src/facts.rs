@@ -85,6 +85,11 @@ impl Facts {
         valkey || self.version.is_none_or(|version| version >= (7, 2))
     }
 
+    /// Whether a consumer is known to the server by a read that brought nothing.
+    pub(crate) fn notes_empty_reads(&self) -> bool {
+        self.version.is_some_and(|version| version >= (7, 2))
+    }
+
     /// Whether the server is known to have no append-only file, so that nobody can wait for its sync.
     pub(crate) fn has_no_aof(&self) -> bool {
         self.aof == Some(Aof::Off)

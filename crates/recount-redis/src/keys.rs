@@ -47,6 +47,16 @@ impl Keys {
         keys
     }
 
+    /// What is known of a group beside what the server keeps: its lease, and who called.
+    pub(crate) fn group(&self, group: &str) -> String {
+        format!("{}:group:{group}", self.prefix)
+    }
+
+    /// From when on entries that were given back may be claimed.
+    pub(crate) fn due(&self, group: &str) -> String {
+        format!("{}:due:{group}", self.prefix)
+    }
+
     /// The ids of a session's older entries; the newest stand in [`Keys::sessions`].
     pub(crate) fn session(&self, session_id: &str) -> String {
         format!("{}:s:{session_id}", self.prefix)
@@ -113,6 +123,8 @@ mod tests {
                 keys.sessions.clone(),
                 keys.mirrors.clone(),
                 keys.session("s{1}"),
+                keys.group("{g}"),
+                keys.due("{g}"),
                 partitions(stream),
             ];
             all.extend(keys.ids.clone());

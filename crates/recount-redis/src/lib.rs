@@ -2,7 +2,8 @@
 //!
 //! [`RedisLog`] gives the contract of [`recount_core::EventLog`] over a server's streams: idempotent
 //! publishing by one script call a batch and partition, an index a session, trims through one safe
-//! floor, and [`recount_core::Origin`] for mirrors. `KEYS.md` says what stands under which key.
+//! floor, [`recount_core::GroupStore`] over the server's consumer groups, and [`recount_core::Origin`] for
+//! mirrors. `KEYS.md` says what stands under which key.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -11,6 +12,7 @@ mod content;
 mod copies;
 mod error;
 mod facts;
+mod groups;
 mod info;
 mod keys;
 mod log;

@@ -8,6 +8,7 @@ use redis::Value;
 use tokio::sync::{Notify, watch};
 
 use crate::facts::Facts;
+use crate::groups::{Anchors, Deliveries};
 use crate::keys::{self, Keys};
 use crate::net::{CallError, Net, NetOptions};
 use crate::options::RedisOptions;
@@ -69,6 +70,8 @@ pub(crate) async fn open(
         read_only,
         closed: watch::Sender::new(false),
         appended: Notify::new(),
+        deliveries: Deliveries::default(),
+        anchors: Anchors::default(),
     })
 }
 

@@ -66,7 +66,7 @@ impl RedisOptions {
 }
 
 /// The longest time that a server is told; of longer ones it could not say when they end.
-const LONGEST_MS: u64 = u64::MAX >> 10;
+pub(crate) const LONGEST_MS: u64 = u64::MAX >> 10;
 
 /// A time as the scripts take it.
 pub(crate) fn milliseconds(time: Duration) -> u64 {

@@ -15,9 +15,10 @@ const SLACK_MIN: u64 = 1_000;
 /// What an exact limit asks for after an append; none where the limit is not exact.
 pub(crate) fn exact(shared: &Shared) -> Option<TrimRequest> {
     let length = shared.options.retention.max_length?;
-    length
-        .exact
-        .then(|| TrimRequest::exact(TrimLimit::MaxLength(length.entries)))
+    length.exact.then(|| TrimRequest {
+        held_up: shared.options.retention.held_up,
+        ..TrimRequest::exact(TrimLimit::MaxLength(length.entries))
+    })
 }
 
 /// Trims as time passes and entries come, until the log is closed.
@@ -51,8 +52,11 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
             }
         }
         for limit in limits {
-            let trimmed = trim::all(&shared, &TrimRequest::approximate(limit)).await;
-            match trimmed {
+            let request = TrimRequest {
+                held_up: retention.held_up,
+                ..TrimRequest::approximate(limit)
+            };
+            match trim::all(&shared, &request).await {
                 Ok(report) if report.removed > 0 => {
                     tracing::debug!(removed = report.removed, "trimmed to what is to be kept");
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::net::Script;
+pub(crate) use crate::net::Script;
 
 macro_rules! script {
     ($($part:literal)+) => {
@@ -12,10 +12,34 @@ macro_rules! script {
 
 pub(crate) static PUBLISH: LazyLock<Script> = script!("common" "window" "sessions" "publish");
 pub(crate) static COPIES: LazyLock<Script> = script!("common" "window" "sessions" "copies");
-pub(crate) static PLAN: LazyLock<Script> = script!("common" "floor" "plan");
-pub(crate) static TRIM: LazyLock<Script> = script!("common" "floor" "trim");
+pub(crate) static PLAN: LazyLock<Script> = script!("common" "ids" "idle" "floor" "plan");
+pub(crate) static TRIM: LazyLock<Script> = script!("common" "ids" "idle" "floor" "trim");
+pub(crate) static LOST: LazyLock<Script> = script!("common" "ids" "idle" "floor" "lost");
 pub(crate) static REGISTER: LazyLock<Script> = script!("common" "register");
 pub(crate) static PARTITION: LazyLock<Script> = script!("partition");
+
+pub(crate) static STAMP: LazyLock<Script> = script!("common" "groups/stamp");
+pub(crate) static AGAIN: LazyLock<Script> = script!("common" "ids" "groups/shared" "groups/again");
+pub(crate) static CLAIM: LazyLock<Script> = script!("common" "ids" "groups/shared" "groups/claim");
+pub(crate) static AUTO_CLAIM: LazyLock<Script> =
+    script!("common" "ids" "groups/shared" "groups/auto_claim");
+pub(crate) static GIVE_BACK: LazyLock<Script> =
+    script!("common" "ids" "groups/shared" "groups/give_back");
+pub(crate) static TOUCH: LazyLock<Script> = script!("common" "ids" "groups/shared" "groups/touch");
+pub(crate) static REQUEUE: LazyLock<Script> =
+    script!("common" "ids" "groups/shared" "groups/requeue");
+pub(crate) static PENDING: LazyLock<Script> =
+    script!("common" "ids" "groups/shared" "groups/pending");
+pub(crate) static ABOUT: LazyLock<Script> = script!("common" "idle" "groups/about");
+pub(crate) static LEAVE: LazyLock<Script> =
+    script!("common" "ids" "idle" "groups/shared" "groups/leave");
+pub(crate) static DESTROY: LazyLock<Script> = script!("groups/destroy");
+pub(crate) static LEASE: LazyLock<Script> = script!("common" "ids" "groups/shared" "groups/lease");
+pub(crate) static RELEASE: LazyLock<Script> =
+    script!("common" "ids" "groups/shared" "groups/release");
+pub(crate) static READ_LEASED: LazyLock<Script> =
+    script!("common" "ids" "groups/shared" "groups/read_leased");
+pub(crate) static COUNT: LazyLock<Script> = script!("common" "ids" "count");
 
 /// A call of a script with its keys; arguments are added to it.
 pub(crate) fn call(script: &Script, keys: &[&str]) -> redis::Cmd {

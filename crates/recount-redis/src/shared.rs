@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::error::Failed;
 use crate::facts::Facts;
+use crate::groups::{Anchors, Deliveries};
 use crate::keys::Keys;
 use crate::net::{Call, Net};
 use crate::options::RedisOptions;
@@ -26,6 +27,10 @@ pub(crate) struct Shared {
     pub(crate) closed: watch::Sender<bool>,
     /// Told of appends, for whoever trims.
     pub(crate) appended: Notify,
+    /// What was handed out of groups.
+    pub(crate) deliveries: Deliveries,
+    /// What was counted of groups' lags.
+    pub(crate) anchors: Anchors,
 }
 
 impl Shared {

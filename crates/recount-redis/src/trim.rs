@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use recount_core::{Direction, EntryId, HeldBack, TrimError, TrimLimit, TrimReport, TrimRequest};
-use redis::Value;
+use recount_core::{
+    Direction, EntryId, HeldBack, HeldUp, Lost, TrimError, TrimLimit, TrimReport, TrimRequest,
+};
+use redis::{Cmd, Value};
 
 use crate::error::Failed;
+use crate::groups;
 use crate::keys::Keys;
 use crate::read::{self, Chunk};
-use crate::scripts::{self, PLAN, TRIM};
+use crate::scripts::{self, COUNT, LOST, PLAN, TRIM};
 use crate::shared::Shared;
 use crate::wire::{self, Unexpected};
 
@@ -41,8 +44,70 @@ pub(crate) async fn all(shared: &Shared, request: &TrimRequest) -> Result<TrimRe
                 report.held_back.push(held);
             }
         }
+        add_losses(&mut report.lost, one.lost);
     }
     Ok(report)
+}
+
+/// Adds what was lost by another page or in another partition.
+fn add_losses(sum: &mut Vec<Lost>, more: Vec<Lost>) {
+    for lost in more {
+        match sum.iter_mut().find(|known| known.by == lost.by) {
+            Some(known) => known.entries += lost.entries,
+            None => sum.push(lost),
+        }
+    }
+}
+
+/// What the scripts are told of [`HeldUp`].
+struct Policy {
+    /// `''`, `force` or milliseconds.
+    word: String,
+    /// The groups that may have expired, and the keys that tell.
+    groups: Vec<(String, String)>,
+    clock: String,
+}
+
+impl Policy {
+    async fn of(shared: &Shared, keys: &Keys, held_up: HeldUp) -> Result<Self, Failed> {
+        let (word, names) = match held_up {
+            HeldUp::Block => (String::new(), Vec::new()),
+            HeldUp::Force => ("force".to_owned(), Vec::new()),
+            HeldUp::ExpireGroupsAfter(ms) => (ms.to_string(), groups::names(shared, keys).await?),
+        };
+        let state = |name: String| {
+            let key = keys.group(&name);
+            (name, key)
+        };
+        Ok(Self {
+            word,
+            groups: names.into_iter().map(state).collect(),
+            clock: shared.options.clock_argument(),
+        })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(|(_, key)| key.as_str())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// A call of a script whose keys and arguments begin with the stream, the mirrors and this.
+    fn call(&self, script: &scripts::Script, keys: &Keys) -> Cmd {
+        let mut names = vec![keys.stream.as_str(), &keys.mirrors];
+        names.extend(self.keys());
+        let mut command = scripts::call(script, &names);
+        command
+            .arg(&self.clock)
+            .arg(&self.word)
+            .arg(self.groups.len());
+        for name in self.names() {
+            command.arg(name);
+        }
+        command
+    }
 }
 
 async fn partition(
@@ -53,7 +118,8 @@ async fn partition(
     let mut report = TrimReport::default();
     // Where a page was overtaken by somebody else, everything is looked at again.
     'plan: loop {
-        let plan = plan(shared, keys).await?;
+        let policy = Policy::of(shared, keys, request.held_up).await?;
+        let plan = plan(shared, keys, &policy).await?;
         let goal = Goal::new(request.limit, &plan);
         let mut from = EntryId::MIN;
         let mut looked_at = 0;
@@ -61,8 +127,11 @@ async fn partition(
         loop {
             let page = Page::read(shared, keys, &plan, &goal, from, looked_at, &mut chunk).await?;
             report.first = page.first_kept;
-            let holds = |need: &&HeldBack| page.held && Some(need.from) <= page.first_kept;
-            report.held_back = plan.needs.iter().filter(holds).cloned().collect();
+            if let (true, Some(first_kept)) = (page.held, page.first_kept) {
+                let before = looked_at + page.doomed.ids.len() as u64;
+                let stopped = (first_kept, before);
+                report.held_back = holding(shared, keys, &plan, &goal, stopped).await?;
+            }
             let mut doomed = page.doomed;
             if !request.exact && page.last {
                 doomed.keep_whole_nodes();
@@ -71,13 +140,19 @@ async fn partition(
                 }
             }
             let count = doomed.ids.len() as u64;
-            report.removed += if count == 0 || request.dry_run {
-                count
-            } else if let Some(removed) = doomed.remove(shared, keys).await? {
-                removed
-            } else {
-                continue 'plan;
-            };
+            if request.dry_run {
+                report.removed += count;
+                add_losses(
+                    &mut report.lost,
+                    doomed.losses(shared, keys, &policy).await?,
+                );
+            } else if count > 0 {
+                let Some((removed, lost)) = doomed.remove(shared, keys, &policy).await? else {
+                    continue 'plan;
+                };
+                report.removed += removed;
+                add_losses(&mut report.lost, lost);
+            }
             looked_at += count;
             if page.last {
                 return Ok(report);
@@ -107,6 +182,44 @@ impl Goal {
             },
         }
     }
+}
+
+/// Entries counted at most to tell whether somebody needs one that a limit on the length would remove; where
+/// that many do not tell, it is taken to be so.
+const COUNTED_MAX: u64 = 10_000;
+
+/// Who needs what would be removed, where a trim stopped at an entry with so many before it.
+async fn holding(
+    shared: &Shared,
+    keys: &Keys,
+    plan: &Plan,
+    goal: &Goal,
+    (first_kept, before): (EntryId, u64),
+) -> Result<Vec<HeldBack>, Failed> {
+    let mut holding = Vec::new();
+    for need in &plan.needs {
+        let holds = match *goal {
+            _ if need.from <= first_kept => true,
+            Goal::Below(id) => need.from < id,
+            Goal::Excess(excess) => {
+                let left = excess.saturating_sub(before);
+                let mut command = scripts::call(&COUNT, &[&keys.stream]);
+                command
+                    .arg(first_kept.to_string())
+                    .arg(need.from.previous().unwrap_or(EntryId::MIN).to_string())
+                    .arg(left.min(COUNTED_MAX));
+                let reply = shared.net.run(keys.slot, &COUNT, &command).await?;
+                let counted = wire::list(reply)
+                    .and_then(|parts| wire::count(parts.first().unwrap_or(&Value::Nil)));
+                let address = || shared.net.address(keys.slot);
+                counted.map_err(|shape| shape.from(address()))? < left
+            }
+        };
+        if holds {
+            holding.push(need.clone());
+        }
+    }
+    Ok(holding)
 }
 
 /// A page from the start of what is left.
@@ -196,8 +309,32 @@ impl Doomed {
         self.ours.truncate(whole);
     }
 
-    /// Removes them; how many were still there. None where somebody trimmed meanwhile, or came to need one.
-    async fn remove(&self, shared: &Shared, keys: &Keys) -> Result<Option<u64>, Failed> {
+    /// Who would lose how many of them.
+    async fn losses(
+        &self,
+        shared: &Shared,
+        keys: &Keys,
+        policy: &Policy,
+    ) -> Result<Vec<Lost>, Failed> {
+        if self.ids.is_empty() || policy.word.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = policy.call(&LOST, keys);
+        for id in &self.ids {
+            command.arg(id.to_string());
+        }
+        let reply = shared.net.run(keys.slot, &LOST, &command).await?;
+        read_lost(reply).map_err(|shape| shape.from(shared.net.address(keys.slot)))
+    }
+
+    /// Removes them; how many were still there, and who lost them. None where somebody trimmed meanwhile, or
+    /// came to need one.
+    async fn remove(
+        &self,
+        shared: &Shared,
+        keys: &Keys,
+        policy: &Policy,
+    ) -> Result<Option<(u64, Vec<Lost>)>, Failed> {
         let mut sessions: BTreeMap<&str, u64> = BTreeMap::new();
         for session in self.sessions.iter().flatten() {
             *sessions.entry(session).or_default() += 1;
@@ -210,13 +347,17 @@ impl Doomed {
             &keys.sessions,
         ];
         names.extend(indexes.iter().map(String::as_str));
+        names.extend(policy.keys());
         let ours = self.ours.iter().filter(|ours| **ours).count();
         let mut command = scripts::call(&TRIM, &names);
         command
             .arg(ours)
             .arg(self.ids.len() - ours)
             .arg(sessions.len())
-            .arg(self.ids.len());
+            .arg(self.ids.len())
+            .arg(&policy.clock)
+            .arg(&policy.word)
+            .arg(policy.groups.len());
         for session in sessions.keys() {
             command.arg(session);
         }
@@ -226,15 +367,17 @@ impl Doomed {
         for id in &self.ids {
             command.arg(id.to_string());
         }
+        for name in policy.names() {
+            command.arg(name);
+        }
         // A page that is gone already is noticed by its first id.
         let reply = shared.net.run(keys.slot, &TRIM, &command).await?;
         read_removed(reply).map_err(|shape| shape.from(shared.net.address(keys.slot)))
     }
 }
 
-async fn plan(shared: &Shared, keys: &Keys) -> Result<Plan, Failed> {
-    let mut command = scripts::call(&PLAN, &[&keys.stream, &keys.mirrors]);
-    command.arg(shared.options.clock_argument());
+async fn plan(shared: &Shared, keys: &Keys, policy: &Policy) -> Result<Plan, Failed> {
+    let command = policy.call(&PLAN, keys);
     let reply = shared.net.run(keys.slot, &PLAN, &command).await?;
     read_plan(reply).map_err(|shape| shape.from(shared.net.address(keys.slot)))
 }
@@ -255,22 +398,36 @@ fn read_needs(needs: Value) -> Result<Vec<HeldBack>, Unexpected> {
         .chunks_exact(2)
         .map(|pair| {
             Ok(HeldBack {
-                by: wire::text(&pair[0])?,
+                by: wire::lossy(&pair[0])?,
                 from: wire::entry_id(&pair[1])?,
             })
         })
         .collect()
 }
 
-fn read_removed(reply: Value) -> Result<Option<u64>, Unexpected> {
-    let parts = wire::list(reply)?;
-    match parts.as_slice() {
-        [said, removed] if wire::text(said)? == "done" => wire::count(removed).map(Some),
+fn read_lost(lost: Value) -> Result<Vec<Lost>, Unexpected> {
+    wire::list(lost)?
+        .chunks_exact(2)
+        .map(|pair| {
+            Ok(Lost {
+                by: wire::lossy(&pair[0])?,
+                entries: wire::count(&pair[1])?,
+            })
+        })
+        .collect()
+}
+
+fn read_removed(reply: Value) -> Result<Option<(u64, Vec<Lost>)>, Unexpected> {
+    match <[Value; 3]>::try_from(wire::list(reply)?) {
+        Ok([said, removed, lost]) if wire::text(&said)? == "done" => {
+            Ok(Some((wire::count(&removed)?, read_lost(lost)?)))
+        }
         _ => Ok(None),
     }
 }
 
 /// Who needs what of a partition.
 pub(crate) async fn needs(shared: &Shared, keys: &Keys) -> Result<Vec<HeldBack>, Failed> {
-    Ok(plan(shared, keys).await?.needs)
+    let policy = Policy::of(shared, keys, HeldUp::Block).await?;
+    Ok(plan(shared, keys, &policy).await?.needs)
 }

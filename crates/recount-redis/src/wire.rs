@@ -42,7 +42,8 @@ pub(crate) fn read_reply(reply: Value) -> Result<Vec<Entry>, Unexpected> {
     }
 }
 
-fn entry(item: Value) -> Result<Entry, Unexpected> {
+/// An id and its fields.
+pub(crate) fn entry(item: Value) -> Result<Entry, Unexpected> {
     const SHAPE: Unexpected = Unexpected("an id and fields");
     let Value::Array(pair) = item else {
         return Err(SHAPE);
@@ -113,6 +114,14 @@ pub(crate) fn text(value: &Value) -> Result<String, Unexpected> {
         Value::Int(number) => Ok(number.to_string()),
         Value::Okay => Ok("OK".to_owned()),
         _ => Err(Unexpected("text")),
+    }
+}
+
+/// The same of a name that others chose: what is no text in it is shown as replaced.
+pub(crate) fn lossy(value: &Value) -> Result<String, Unexpected> {
+    match value {
+        Value::BulkString(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        other => text(other),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine against the whole contract, on every server it supports and on a Cluster.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use recount_redis::{RedisOptions, RedisUrl};
 use recount_testbed::{Cluster, Flavor, Server};
@@ -31,7 +31,7 @@ macro_rules! conforms {
     ($module:ident: $server:ty = $start:expr) => {
         mod $module {
             use super::*;
-            use recount_conformance::{Engine, Environment};
+            use recount_conformance::{Engine, Environment, GroupEngine};
             use recount_redis::RedisLog;
 
             static SERVER: LazyLock<$server> = LazyLock::new(|| $start);
@@ -58,7 +58,16 @@ macro_rules! conforms {
                 }
             }
 
+            impl GroupEngine for Stream {
+                type Groups = RedisLog;
+
+                async fn groups(&self, log: &Arc<RedisLog>) -> Arc<RedisLog> {
+                    Arc::clone(log)
+                }
+            }
+
             recount_conformance::event_log_suite!(Stream);
+            recount_conformance::group_store_suite!(Stream);
             recount_conformance::model_suite!(Stream);
         }
     };

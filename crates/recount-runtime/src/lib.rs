@@ -8,8 +8,20 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod consumer;
+mod dead;
 mod mirror;
 mod mirrored;
+mod once;
 
+pub use consumer::{
+    Backoff, BatchHandler, Consumer, ConsumerBuilder, ConsumerError, ConsumerMetrics,
+    ConsumerReport, Handler, HandlerError, Latency, Message, RunningConsumer,
+};
+pub use dead::{
+    Attempt, BlockedSessions, Access, DeadError, DeadLetters, Letter, LetterState, NewLetter,
+    Reason, Refusal, Retried,
+};
 pub use mirror::{Incident, IncidentKind, Mirror, MirrorError, MirrorOptions, Progress, Role};
 pub use mirrored::MirroredLog;
+pub use once::{Effect, Ledger, Once};

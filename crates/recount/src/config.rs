@@ -28,6 +28,7 @@ mod error;
 mod excerpt;
 mod file;
 mod given;
+mod held_up;
 mod redis;
 mod setting;
 mod settings;
@@ -45,6 +46,7 @@ use recount_redis::RedisOptions;
 pub use self::error::{ConfigError, ConfigErrors, Place};
 pub use self::excerpt::Excerpt;
 pub use self::file::{ConfigFile, FILE_BYTES_MAX};
+pub use self::held_up::parse_held_up;
 pub use self::redis::{RedisConfig, Secret};
 pub use self::setting::{Setting, Value};
 pub use self::settings::{SETTINGS, example};
@@ -75,6 +77,9 @@ pub struct Config {
     pub mirror: Option<PathBuf>,
     /// What the log keeps. Default: everything.
     pub retention: Retention,
+    /// When what consumer groups were delivered and acknowledged is on stable storage, on disk. Default:
+    /// every 100 ms.
+    pub groups_fsync: SyncMode,
     /// What an append may hold at most.
     pub limits: Limits,
     /// What is set of logs on a server.
@@ -104,6 +109,7 @@ impl Default for Config {
             lock_wait: Duration::from_secs(5),
             mirror: None,
             retention: Retention::default(),
+            groups_fsync: SyncMode::Interval(Duration::from_millis(100)),
             limits: Limits::default(),
             redis: RedisConfig::default(),
         }

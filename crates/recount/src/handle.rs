@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use recount_core::{
-    AppendError, Batch, Event, EventLog, LogInfo, Origin, Outcome, Partition, Query, ReadError,
+    AppendError, Batch, Event, EventLog, GroupError, LogInfo, Origin, Outcome, Partition, Query, ReadError,
     ReadRange, Receipt, SessionRead, StartFrom, TrimError, TrimReport, TrimRequest, UpcastLog,
     Upcasters,
 };
-use recount_runtime::{Incident, Mirror, MirrorError, MirroredLog};
+use recount_runtime::{DeadError, Incident, Mirror, MirrorError, MirroredLog};
 
+use crate::groups::Groups;
 use crate::{Builder, Events, OpenError, Session, Tail};
 
 /// An open log. Cloning is cheap; clones share the log and its group commit.
@@ -22,6 +23,7 @@ pub struct Recount {
     stored: Arc<dyn EventLog>,
     recovery: Option<Arc<str>>,
     server: Option<Server>,
+    groups: Option<Arc<Groups>>,
 }
 
 /// What is known of a log on a server besides the log.
@@ -61,7 +63,21 @@ impl Recount {
             stored,
             recovery: recovery.map(Into::into),
             server: None,
+            groups: None,
         }
+    }
+
+    pub(crate) fn with_groups(self, groups: Groups) -> Self {
+        Self {
+            groups: Some(Arc::new(groups)),
+            ..self
+        }
+    }
+
+    pub(crate) fn grouped(&self) -> Result<&Groups, GroupError> {
+        self.groups
+            .as_deref()
+            .ok_or(GroupError::Unsupported)
     }
 
     pub(crate) fn on(self, server: Server) -> Self {
@@ -228,8 +244,19 @@ impl Recount {
     }
 
     /// Finishes what is under way, syncs what is not synced yet, and releases the log for all
-    /// clones of this handle.
+    /// clones of this handle, with the dead letters of its groups. Consumers should be stopped before.
     pub async fn close(&self) -> Result<(), AppendError> {
+        let letters = self.groups.as_ref().map(|groups| groups.take_dead());
+        for letters in letters.unwrap_or_default() {
+            letters.close().await.map_err(|error| match error {
+                DeadError::Append { source, .. } => source,
+                error => AppendError::Storage {
+                    action: "closing",
+                    path: format!("the dead letters of group {}", letters.group()),
+                    message: error.to_string(),
+                },
+            })?;
+        }
         self.log.close().await
     }
 }

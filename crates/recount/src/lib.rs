@@ -73,6 +73,7 @@ pub mod chat;
 pub mod config;
 pub mod demo;
 mod events;
+mod groups;
 mod handle;
 mod open;
 mod replay;
@@ -81,14 +82,23 @@ mod tail;
 mod time;
 mod url;
 
+/// What an implementation of a trait of this crate is marked with.
+pub use async_trait::async_trait;
 pub use config::Config;
 pub use events::Events;
+pub use groups::handler;
 pub use handle::Recount;
 pub use open::{Builder, DEFAULT_STREAM, OpenError};
 #[doc(inline)]
 pub use recount_core::*;
 pub use recount_disk::SyncMode;
 pub use recount_redis::{InvalidRedisUrl, RedisUrl, WaitAof};
+pub use recount_runtime::{
+    Attempt, Backoff, BatchHandler, Consumer, ConsumerBuilder, ConsumerError, ConsumerMetrics,
+    ConsumerReport, DeadError, DeadLetters, Handler, HandlerError, Latency, Letter, LetterState, Message,
+    Reason, RunningConsumer,
+};
+pub use recount_runtime::{Effect, Ledger, Once, Refusal, Retried};
 pub use recount_runtime::{
     Incident, IncidentKind, Mirror, MirrorError, Progress as MirrorProgress, Role as MirrorRole,
 };

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recount_core::{EventLog, Limits, Retention, Upcasters};
+use recount_core::{EventLog, GroupStore, Limits, Retention, UpcastGroups, Upcasters};
 use recount_disk::{DiskLog, DiskOptions, SyncMode};
 use recount_redis::{RedisLog, RedisOptions, RedisUrl};
 use recount_runtime::{MirrorOptions, MirroredLog};
 
 use crate::config::RedisConfig;
+use crate::groups::Groups;
 use crate::handle::Server;
 use crate::{Config, InvalidUrl, LogUrl, Recount};
 
@@ -38,7 +39,7 @@ pub const DEFAULT_STREAM: &str = "memory:events";
 #[derive(Clone)]
 #[must_use]
 pub struct Builder {
-    config: Config,
+    pub(crate) config: Config,
     /// What is wrong with the URL that was given last.
     invalid_url: Option<InvalidUrl>,
     read_only: bool,
@@ -98,6 +99,13 @@ impl Builder {
         self
     }
 
+    /// When what consumer groups were delivered and acknowledged is on stable storage, on disk; every 100 ms
+    /// unless given. A crash only ever delivers again.
+    pub fn groups_sync(mut self, mode: SyncMode) -> Self {
+        self.config.groups_fsync = mode;
+        self
+    }
+
     /// What an append may hold at most.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
@@ -154,6 +162,7 @@ impl Builder {
             idempotency_window: self.config.idempotency_window(),
             retention: self.config.retention,
             lock_wait: self.config.lock_wait,
+            groups_sync: self.config.groups_fsync,
             ..DiskOptions::default()
         };
         let log = if self.read_only {
@@ -162,7 +171,9 @@ impl Builder {
             DiskLog::open(dir, stream, options).await?
         };
         let recovery = log.recovery().map(ToString::to_string);
-        Ok(Recount::opened(Arc::new(log), self.upcasters, recovery))
+        let log = Arc::new(log);
+        let groups = self.groups(Arc::clone(&log) as _);
+        Ok(Recount::opened(log, self.upcasters, recovery).with_groups(groups))
     }
 
     async fn open_redis(self, url: RedisUrl) -> Result<Recount, OpenError> {
@@ -175,6 +186,7 @@ impl Builder {
             RedisLog::open(&url, stream, options).await?
         };
         let log = Arc::new(log);
+        let groups = self.groups(Arc::clone(&log) as _);
         let mirrored = self.config.mirror.map(|folder| {
             let options = MirrorOptions::new(folder);
             Arc::new(MirroredLog::new(Arc::clone(&log), options))
@@ -183,11 +195,19 @@ impl Builder {
             Some(mirrored) => Arc::clone(mirrored) as _,
             None => Arc::clone(&log) as _,
         };
-        Ok(Recount::opened(read, self.upcasters, None).on(Server {
+        let server = Server {
             log: Arc::clone(&log) as _,
             origin: log,
             mirrored,
-        }))
+        };
+        Ok(Recount::opened(read, self.upcasters, None)
+            .on(server)
+            .with_groups(groups))
+    }
+
+    fn groups(&self, store: Arc<dyn GroupStore>) -> Groups {
+        let lifted = UpcastGroups::new(store, self.upcasters.clone());
+        Groups::new(Arc::new(lifted), self.clone())
     }
 
     /// The names of the streams there, sorted.

@@ -39,6 +39,24 @@ impl Client {
         }
     }
 
+    /// Sends commands in one pipeline and waits for all answers.
+    pub async fn ask_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, Failure> {
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        let mut connection = self.connection.clone();
+        let answers = connection
+            .send_packed_commands(&pipeline, 0, commands.len())
+            .await?;
+        for answer in &answers {
+            if let Value::ServerError(error) = answer {
+                return Err(format!("the server says {error:?}").into());
+            }
+        }
+        Ok(answers)
+    }
+
     /// The same where the answer is text.
     pub async fn text(&self, command: &Cmd) -> Result<String, Failure> {
         Ok(::redis::from_redis_value(self.ask(command).await?)?)

@@ -5,7 +5,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use recount_core::{TrimLimit, TrimRequest};
+use recount_core::{Lost, TrimLimit, TrimRequest};
 use tokio::sync::mpsc::WeakSender;
 
 use super::{Request, Writer};
@@ -49,25 +49,55 @@ impl Writer {
     ///
     /// A trim that fails is tried again with the next occasion: it is nobody's request.
     pub(super) fn retain(&mut self) {
-        let Retention { max_length, period } = self.shared.options.retention;
+        let Retention {
+            max_length, period, ..
+        } = self.shared.options.retention;
         if let Some(length) = max_length
             && self.added - self.trimmed > longest(length)
         {
-            self.retain_within(TrimLimit::MaxLength(length.entries));
+            self.retain_within(by_length(length));
         }
         if let Some(period) = period {
             let now_ms = self.shared.options.clock.now_ms();
             if self.due.take(now_ms, check_every(period)) && self.added > self.trimmed {
-                self.retain_within(TrimLimit::MaxAgeMs(period.as_millis() as u64));
+                self.retain_within(by_age(period));
             }
         }
     }
 
     fn retain_within(&mut self, limit: TrimLimit) {
-        if let Err(error) = self.trim(&TrimRequest::exact(limit)) {
-            tracing::warn!(%error, "what is beyond the retention stays for now");
+        let request = TrimRequest {
+            held_up: self.shared.options.retention.held_up,
+            ..TrimRequest::exact(limit)
+        };
+        match self.trim(&request) {
+            Ok(report) => {
+                for Lost { by, entries } in report.lost {
+                    tracing::warn!(%by, entries, "entries were trimmed that were still needed");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "what is beyond the retention stays for now"),
         }
     }
+}
+
+/// The limits that a log of so many entries is beyond, or may be.
+pub(crate) fn retention_limits(
+    retention: &Retention,
+    entries: u64,
+) -> impl Iterator<Item = TrimLimit> {
+    let length = retention.max_length;
+    let length = length.filter(|length| entries > longest(*length));
+    let length = length.map(by_length);
+    length.into_iter().chain(retention.period.map(by_age))
+}
+
+fn by_length(length: MaxLength) -> TrimLimit {
+    TrimLimit::MaxLength(length.entries)
+}
+
+fn by_age(period: Duration) -> TrimLimit {
+    TrimLimit::MaxAgeMs(period.as_millis() as u64)
 }
 
 /// How many entries there may be before the log is cut back.

@@ -28,7 +28,7 @@ impl Writer {
             });
         }
         let now_ms = self.shared.options.clock.now_ms();
-        let Plan { target, report } = plan(&self.snapshot(), request, now_ms)?;
+        let Plan { target, report } = plan(&self.snapshot(), &self.shared.groups, request, now_ms)?;
         if report.removed > 0 && !request.dry_run {
             self.check_alone()
                 .and_then(|()| self.trim_to(target))

@@ -28,14 +28,14 @@ async fn open_keeping(
 fn length(entries: u64, exact: bool) -> Retention {
     Retention {
         max_length: Some(MaxLength { entries, exact }),
-        period: None,
+        ..Retention::default()
     }
 }
 
 fn period(period: Duration) -> Retention {
     Retention {
-        max_length: None,
         period: Some(period),
+        ..Retention::default()
     }
 }
 

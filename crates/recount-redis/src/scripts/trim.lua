@@ -1,11 +1,13 @@
 -- Removes a page of entries from the start of the stream, and what is known of them.
 --
--- KEYS  stream, meta, mirrors, sessions, then the older ids of each session of the page
--- ARGV  1 entries that our scripts added, 2 entries that others added, 3 sessions, 4 ids, then the sessions, then how many
---       entries each has among them, then the ids of the page, in order
+-- KEYS  stream, meta, mirrors, sessions, then the older ids of each session of the page, then the states of the groups that
+--       are named
+-- ARGV  1 entries that our scripts added, 2 entries that others added, 3 sessions, 4 ids, 5 clock or '', 6 policy, 7 groups
+--       named, then the sessions, then how many entries each has among them, then the ids of the page, in order, then the
+--       groups
 local stream, meta, mirrors, hash = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local sessions, count = tonumber(ARGV[3]), tonumber(ARGV[4])
-local at_sessions = 4
+local at_sessions = 7
 local at_numbers = at_sessions + sessions
 local at_ids = at_numbers + sessions
 local first, last = ARGV[at_ids + 1], ARGV[at_ids + count]
@@ -13,7 +15,9 @@ local first, last = ARGV[at_ids + 1], ARGV[at_ids + count]
 local begins = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)
 -- Somebody else trimmed meanwhile: the page has to be read again.
 if #begins == 0 or begins[1][1] ~= first then return { 'moved' } end
-local held = needs(stream, mirrors)
+local states = states_from(at_ids + count, tonumber(ARGV[7]), 4 + sessions)
+local all = parties(stream, mirrors, ARGV[5], ARGV[6], states)
+local held = needs(all)
 for at = 2, #held, 2 do
   if not id_less(last, held[at]) then return { 'held', held } end
 end
@@ -24,6 +28,7 @@ for session = 1, sessions do
   end
 end
 
+local lost = losses(stream, all, ARGV, at_ids, count)
 local trimmed = 0
 -- Servers before 7.0 say nothing of their version. 6.0 knows no MINID, and 6.2 may remove the wrong entries by it where
 -- a node of the stream spans more than seven weeks.
@@ -51,4 +56,4 @@ end
 redis.call('HINCRBY', meta, 'removed', ARGV[1])
 redis.call('HINCRBY', meta, 'foreign_removed', ARGV[2])
 redis.call('HSET', meta, 'trimmed', last)
-return { 'done', trimmed }
+return { 'done', trimmed, lost }

@@ -6,6 +6,7 @@
 mod kit;
 
 mod foreign;
+mod groups;
 mod options;
 mod partitions;
 mod waiting;

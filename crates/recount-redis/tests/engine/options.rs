@@ -17,7 +17,7 @@ fn keeping(entries: u64, exact: bool) -> RedisOptions {
     RedisOptions {
         retention: Retention {
             max_length: Some(MaxLength { entries, exact }),
-            period: None,
+            ..Retention::default()
         },
         ..RedisOptions::default()
     }

@@ -7,6 +7,7 @@ mod crash;
 mod cuts;
 mod durability;
 mod floor;
+mod groups;
 mod kit;
 mod outage;
 mod partitions;

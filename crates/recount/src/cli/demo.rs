@@ -2,6 +2,7 @@
 
 mod commands;
 mod facts;
+mod groups;
 mod live;
 mod paint;
 mod sections;
@@ -13,6 +14,7 @@ use recount::demo::workload;
 use recount::{LogUrl, Timestamp};
 
 use self::facts::Facts;
+use self::groups::Groups;
 use self::paint::Paint;
 use super::error::{Failure, Result};
 use super::numbers::from_0;
@@ -74,7 +76,9 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
 
     let mut output = Output::new();
     let paint = Paint::for_output(settings.color());
+    let groups = Groups::start(&log).await?;
     let shown = live::show(&log, steps, seed, &paint, &mut output).await?;
+    groups.finish(&shown, &paint, &mut output).await?;
     sections::replay(&log, &paint, &mut output).await?;
     let facts = Facts::gather(&log, &shown).await?;
     sections::timeline(&log, &facts, &paint, &mut output).await?;

@@ -5,7 +5,10 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use recount::{AppendError, InvalidEvent, MirrorError, OpenError, ReadError, TrimError};
+use recount::{
+    AppendError, ConsumerError, DeadError, GroupError, InvalidEvent, MirrorError, OpenError,
+    ReadError, TrimError,
+};
 use recount_disk::OpenError as DiskError;
 use recount_redis::OpenError as RedisError;
 
@@ -130,8 +133,8 @@ impl From<OpenError> for Failure {
             ) => Self::usage(message),
             OpenError::Disk(DiskError::Locked { .. }) => Self::Locked {
                 message,
-                hint: "tail, events, state, replay, info, export, doctor and trim --dry-run only \
-                       read, and work beside the process that writes",
+                hint: "tail, events, state, replay, groups, pending, info, export, doctor and \
+                       trim --dry-run only read, and work beside the process that writes",
             },
             _ => Self::new(message),
         }
@@ -153,6 +156,31 @@ impl From<AppendError> for Failure {
 
 impl From<MirrorError> for Failure {
     fn from(error: MirrorError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<GroupError> for Failure {
+    fn from(error: GroupError) -> Self {
+        let message = error.to_string();
+        match error {
+            GroupError::Name(_) => Self::usage(message),
+            _ => Self::new(message),
+        }
+    }
+}
+
+impl From<ConsumerError> for Failure {
+    fn from(error: ConsumerError) -> Self {
+        match error {
+            ConsumerError::Group { source, .. } => source.into(),
+            other => Self::new(other.to_string()),
+        }
+    }
+}
+
+impl From<DeadError> for Failure {
+    fn from(error: DeadError) -> Self {
         Self::new(error.to_string())
     }
 }

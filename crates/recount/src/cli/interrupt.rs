@@ -8,6 +8,7 @@ use recount::Recount;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::consume::end_all;
 use super::error::{Failure, Result};
 use super::settings::warn;
 
@@ -24,6 +25,7 @@ impl Interrupt {
             // With nobody left to hear it the process is about to end.
             let _ = pressed.send(Some(Instant::now()));
             pressed_once().await;
+            end_all();
             std::process::exit(130);
         });
         Self(receiver)

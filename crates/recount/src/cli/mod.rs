@@ -6,8 +6,11 @@
 // The comments on arguments are printed as they are.
 #![allow(clippy::doc_markdown)]
 
+mod claim;
 mod completions;
 mod config;
+mod consume;
+mod dead;
 mod demo;
 #[cfg(test)]
 mod docs;
@@ -15,6 +18,7 @@ mod doctor;
 mod error;
 mod events;
 mod export;
+mod groups;
 mod help;
 mod import;
 mod info;
@@ -26,6 +30,7 @@ mod mirror;
 mod mirrors;
 mod numbers;
 mod output;
+mod pending;
 mod publish;
 mod replay;
 mod select;
@@ -85,6 +90,11 @@ enum Command {
     Events(events::Args),
     State(state::Args),
     Replay(replay::Args),
+    Consume(consume::Args),
+    Groups(groups::Args),
+    Pending(pending::Args),
+    Claim(claim::Args),
+    Dead(dead::Args),
     Info(info::Args),
     Trim(trim::Args),
     Mirrors(mirrors::Args),
@@ -133,7 +143,11 @@ impl Command {
     fn ends_itself(&self) -> bool {
         matches!(
             self,
-            Self::Publish(_) | Self::Import(_) | Self::Replay(_) | Self::Mirrors(_)
+            Self::Publish(_)
+                | Self::Import(_)
+                | Self::Replay(_)
+                | Self::Consume(_)
+                | Self::Mirrors(_)
         )
     }
 
@@ -220,6 +234,11 @@ async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
         Command::Events(args) => events::run(args, &settings).await,
         Command::State(args) => state::run(&args, &settings).await,
         Command::Replay(args) => replay::run(args, &settings, interrupt).await,
+        Command::Consume(args) => consume::run(args, &settings, interrupt).await,
+        Command::Groups(args) => groups::run(args, &settings).await,
+        Command::Pending(args) => pending::run(&args, &settings).await,
+        Command::Claim(args) => claim::run(&args, &settings).await,
+        Command::Dead(args) => dead::run(args, &settings).await,
         Command::Info(args) => info::run(&args, &settings).await,
         Command::Trim(args) => trim::run(args, &settings).await,
         Command::Mirrors(args) => mirrors::run(args, &settings, interrupt).await,

@@ -1,6 +1,7 @@
 //! `recount trim`
 
-use recount::{EntryId, Moment, Recount, Timestamp, TrimLimit, TrimReport, TrimRequest};
+use recount::config::parse_held_up;
+use recount::{EntryId, HeldUp, Moment, Recount, Timestamp, TrimLimit, TrimReport, TrimRequest};
 use serde_json::json;
 
 use super::error::{Failure, Result};
@@ -12,8 +13,9 @@ use super::settings::{Settings, SyncArgs};
 ///
 /// What is removed is gone for every reader and stays gone; its event ids are still known as
 /// duplicates. Disk space is given back a segment at a time; on a server every partition is trimmed.
-/// Nothing is removed that a consumer group or a mirror still needs: what holds a trim back is told. To have the process that writes
-/// trim as it goes, set retention.max_length or retention.period (see recount config).
+/// Nothing is removed that a consumer group or a mirror still needs, unless --held-up says so: what holds
+/// a trim back is told, and what was lost. To have the process that writes trim as it goes, set
+/// retention.max_length or retention.period (see recount config).
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("limit").required(true))]
@@ -34,6 +36,11 @@ pub(super) struct Args {
     #[arg(long)]
     approximate: bool,
 
+    /// What becomes of events that a consumer group or a mirror still needs: block (they stay), force, or
+    /// expire-groups-after:7d (groups that no consumer called for so long lose them)
+    #[arg(long, value_name = "POLICY", default_value = "block", value_parser = parse_held_up)]
+    held_up: HeldUp,
+
     /// Only tell what would be removed; works beside a process that writes
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -49,6 +56,7 @@ const EXAMPLES: &str = "\
 Examples:
   recount trim --max-age 30d --dry-run
   recount trim --max-length 1000000 --approximate
+  recount trim --max-age 90d --held-up expire-groups-after:7d
   recount trim --min-id 1526919030474-0 --json";
 
 impl Args {
@@ -75,6 +83,7 @@ impl Args {
             limit,
             exact: !self.approximate,
             dry_run: self.dry_run,
+            held_up: self.held_up,
         }
     }
 }
@@ -97,6 +106,11 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
         output.line(document(&report, left, args.dry_run))?;
     } else {
         output.line(sentence(&report, left, args.dry_run))?;
+        let verb = if args.dry_run { "would lose" } else { "lost" };
+        for lost in &report.lost {
+            let events = count(lost.entries, "event");
+            output.line(format_args!("{} {verb} {events} it still needed", lost.by))?;
+        }
         for held in &report.held_back {
             output.line(format_args!(
                 "held back from {} on by {}",
@@ -141,6 +155,7 @@ fn sentence(report: &TrimReport, left: u64, dry_run: bool) -> String {
 
 fn document(report: &TrimReport, left: u64, dry_run: bool) -> serde_json::Value {
     let held_back = report.held_back.iter();
+    let lost = report.lost.iter();
     json!({
         "dry_run": dry_run,
         "removed": report.removed,
@@ -148,6 +163,9 @@ fn document(report: &TrimReport, left: u64, dry_run: bool) -> serde_json::Value 
         "first": report.first.map(|id| id.to_string()),
         "held_back": held_back
             .map(|held| json!({"by": held.by, "from": held.from.to_string()}))
+            .collect::<Vec<_>>(),
+        "lost": lost
+            .map(|lost| json!({"by": lost.by, "events": lost.entries}))
             .collect::<Vec<_>>(),
     })
 }

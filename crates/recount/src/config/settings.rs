@@ -10,6 +10,7 @@ use recount_core::MaxLength;
 
 use super::excerpt::{masked, repeated};
 use super::given::UNLIMITED;
+use super::held_up::{parse_held_up, show_held_up};
 use super::setting::Field;
 use super::{Config, Setting, Value};
 use crate::LogUrl;
@@ -195,6 +196,36 @@ pub const SETTINGS: &[Setting] = &[
             range: SECOND..=LONG,
             get: |config| config.retention.period,
             set: |config, period| config.retention.period = period,
+        },
+    ),
+    Setting::new(
+        "retention.held_up",
+        "What becomes of these limits where a consumer group or a mirror still needs \
+         what they would remove: block (it stays), force (it goes, and what was lost is \
+         told), or expire-groups-after:7d (groups that no consumer called for so long \
+         lose it)",
+        Field::Text {
+            example: "block",
+            get: |config| show_held_up(config.retention.held_up),
+            set: |config, text| {
+                config.retention.held_up = parse_held_up(text)
+                    .map_err(|form| format!("{} is no policy: {form}", repeated(text)))?;
+                Ok(())
+            },
+        },
+    ),
+    Setting::new(
+        "groups.fsync",
+        "When what consumer groups were delivered and acknowledged is synced, on disk: \
+         interval:100ms (this often), always (before a call returns), or os. A crash \
+         only ever delivers again",
+        Field::Text {
+            example: "interval:100ms",
+            get: |config| config.groups_fsync.to_string(),
+            set: |config, text| {
+                config.groups_fsync = text.parse().map_err(|error| format!("{error}"))?;
+                Ok(())
+            },
         },
     ),
     Setting::new(

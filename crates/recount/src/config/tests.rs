@@ -138,6 +138,7 @@ fn what_is_written_arrives_in_its_field() {
                     exact: true
                 }),
                 period: Some(Duration::from_hours(720)),
+                ..Retention::default()
             },
             limits: Limits {
                 event_bytes_max: 2_048,

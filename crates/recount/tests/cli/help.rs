@@ -101,9 +101,16 @@ fn there_is_a_manual_page_for_every_command() {
         .map(|command| format!("recount-{command}.1"))
         .collect();
     expected.insert(0, "recount.1".to_owned());
-    let mirrors = expected.iter().position(|name| name == "recount-mirrors.1");
-    for below in ["forget", "settle", "run"] {
-        expected.insert(mirrors.unwrap() + 1, format!("recount-mirrors-{below}.1"));
+    for (above, below) in [
+        ("groups", &["delete", "consumers", "set", "create"][..]),
+        ("dead", &["discard", "retry", "show", "list"]),
+        ("mirrors", &["forget", "settle", "run"]),
+    ] {
+        let page = format!("recount-{above}.1");
+        let at = expected.iter().position(|name| *name == page).unwrap();
+        for below in below {
+            expected.insert(at + 1, format!("recount-{above}-{below}.1"));
+        }
     }
     let told: Vec<_> = expected
         .iter()

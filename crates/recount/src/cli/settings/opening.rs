@@ -27,6 +27,12 @@ impl Settings {
         Ok(self.announced(log, "trimming"))
     }
 
+    /// Opens the log for changing and consuming its groups.
+    pub(crate) async fn open_for_groups(&self) -> Result<Recount> {
+        let log = self.open_for_writing().await?;
+        Ok(self.announced(log, "consumer groups"))
+    }
+
     async fn open_for_writing(&self) -> Result<Recount> {
         let opening = |wait| self.builder().lock_wait(wait).open();
         let wait = self.config().lock_wait;

@@ -1,0 +1,439 @@
+//! The changes that `groups.log` is a list of.
+
+use std::borrow::Cow;
+
+use recount_core::{EntryId, Partition};
+
+use super::codec::{Bytes, put, put_id, put_ids, put_name};
+
+/// One change of the state. Groups and consumers are known by numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Change<'a> {
+    /// A process opened the stream for writing; the last id of the log then.
+    Begin { tail: EntryId },
+    /// It closed it in order.
+    End,
+    Create {
+        group: u32,
+        name: Cow<'a, str>,
+        cursor: EntryId,
+        ahead: bool,
+    },
+    Move {
+        group: u32,
+        cursor: EntryId,
+        ahead: bool,
+    },
+    Destroy {
+        group: u32,
+    },
+    Consumer {
+        group: u32,
+        consumer: u32,
+        name: Cow<'a, str>,
+        called_ms: u64,
+    },
+    Called {
+        group: u32,
+        /// None where it is gone.
+        consumer: Option<u32>,
+        at_ms: u64,
+    },
+    Remove {
+        group: u32,
+        consumer: u32,
+        heir: Option<u32>,
+    },
+    Deliver {
+        group: u32,
+        consumer: u32,
+        at_ms: u64,
+        ids: Cow<'a, [EntryId]>,
+    },
+    Redeliver {
+        group: u32,
+        consumer: u32,
+        at_ms: u64,
+        ids: Cow<'a, [EntryId]>,
+    },
+    Ack {
+        group: u32,
+        ids: Cow<'a, [EntryId]>,
+    },
+    GiveBack {
+        group: u32,
+        consumer: u32,
+        at_ms: u64,
+        from_ms: u64,
+        ids: Cow<'a, [EntryId]>,
+    },
+    Requeue {
+        group: u32,
+        at_ms: u64,
+        ids: Cow<'a, [EntryId]>,
+    },
+    Pending {
+        group: u32,
+        owner: Option<u32>,
+        delivered_ms: u64,
+        from_ms: u64,
+        count: u64,
+        orphaned: bool,
+        ids: Cow<'a, [EntryId]>,
+    },
+    Lease {
+        group: u32,
+        partition: Partition,
+        token: u64,
+        holder: Option<Cow<'a, str>>,
+        until_ms: u64,
+    },
+}
+
+/// A name as it stands in a change.
+pub(super) fn cow(name: &str) -> Cow<'static, str> {
+    Cow::Owned(name.to_owned())
+}
+
+fn put_optional(out: &mut Vec<u8>, number: Option<u32>) {
+    put(out, number.map_or(0, |number| u64::from(number) + 1));
+}
+
+impl Change<'_> {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Begin { .. } => 1,
+            Self::End => 2,
+            Self::Create { .. } => 3,
+            Self::Move { .. } => 4,
+            Self::Destroy { .. } => 5,
+            Self::Consumer { .. } => 6,
+            Self::Called { .. } => 7,
+            Self::Remove { .. } => 8,
+            Self::Deliver { .. } => 9,
+            Self::Redeliver { .. } => 10,
+            Self::Ack { .. } => 11,
+            Self::GiveBack { .. } => 12,
+            Self::Requeue { .. } => 13,
+            Self::Pending { .. } => 14,
+            Self::Lease { .. } => 15,
+        }
+    }
+
+    /// Adds the change to a payload.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.code());
+        let mut numbers = |numbers: &[u64]| numbers.iter().for_each(|&number| put(out, number));
+        match self {
+            Self::Begin { tail } => put_id(out, *tail),
+            Self::End => {}
+            Self::Create {
+                group,
+                name,
+                cursor,
+                ahead,
+            } => {
+                put(out, u64::from(*group));
+                put_name(out, name);
+                put_id(out, *cursor);
+                out.push(u8::from(*ahead));
+            }
+            Self::Move {
+                group,
+                cursor,
+                ahead,
+            } => {
+                put(out, u64::from(*group));
+                put_id(out, *cursor);
+                out.push(u8::from(*ahead));
+            }
+            Self::Destroy { group } => put(out, u64::from(*group)),
+            Self::Consumer {
+                group,
+                consumer,
+                name,
+                called_ms,
+            } => {
+                numbers(&[u64::from(*group), u64::from(*consumer)]);
+                put_name(out, name);
+                put(out, *called_ms);
+            }
+            Self::Called {
+                group,
+                consumer,
+                at_ms,
+            } => {
+                put(out, u64::from(*group));
+                put_optional(out, *consumer);
+                put(out, *at_ms);
+            }
+            Self::Remove {
+                group,
+                consumer,
+                heir,
+            } => {
+                numbers(&[u64::from(*group), u64::from(*consumer)]);
+                put_optional(out, *heir);
+            }
+            Self::Deliver {
+                group,
+                consumer,
+                at_ms,
+                ids,
+            }
+            | Self::Redeliver {
+                group,
+                consumer,
+                at_ms,
+                ids,
+            } => {
+                numbers(&[u64::from(*group), u64::from(*consumer), *at_ms]);
+                put_ids(out, ids);
+            }
+            Self::Ack { group, ids } => {
+                put(out, u64::from(*group));
+                put_ids(out, ids);
+            }
+            Self::GiveBack {
+                group,
+                consumer,
+                at_ms,
+                from_ms,
+                ids,
+            } => {
+                numbers(&[u64::from(*group), u64::from(*consumer), *at_ms, *from_ms]);
+                put_ids(out, ids);
+            }
+            Self::Requeue { group, at_ms, ids } => {
+                numbers(&[u64::from(*group), *at_ms]);
+                put_ids(out, ids);
+            }
+            Self::Pending {
+                group,
+                owner,
+                delivered_ms,
+                from_ms,
+                count,
+                orphaned,
+                ids,
+            } => {
+                put(out, u64::from(*group));
+                put_optional(out, *owner);
+                for number in [*delivered_ms, *from_ms, *count] {
+                    put(out, number);
+                }
+                out.push(u8::from(*orphaned));
+                put_ids(out, ids);
+            }
+            Self::Lease {
+                group,
+                partition,
+                token,
+                holder,
+                until_ms,
+            } => {
+                numbers(&[u64::from(*group), u64::from(*partition), *token]);
+                put_name(out, holder.as_deref().unwrap_or_default());
+                put(out, *until_ms);
+            }
+        }
+    }
+}
+
+impl Bytes<'_> {
+    fn optional(&mut self) -> Option<Option<u32>> {
+        match self.number()? {
+            0 => Some(None),
+            number => Some(Some((number - 1).try_into().ok()?)),
+        }
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        Some(self.byte()? & 1 == 1)
+    }
+
+    fn owned_ids(&mut self) -> Option<Cow<'static, [EntryId]>> {
+        self.ids().map(Cow::Owned)
+    }
+
+    /// The next change; none where the bytes are no change that this version knows.
+    pub(super) fn change(&mut self) -> Option<Change<'static>> {
+        Some(match self.byte()? {
+            1 => Change::Begin { tail: self.id()? },
+            2 => Change::End,
+            3 => Change::Create {
+                group: self.number_u32()?,
+                name: self.name().map(cow)?,
+                cursor: self.id()?,
+                ahead: self.flag()?,
+            },
+            4 => Change::Move {
+                group: self.number_u32()?,
+                cursor: self.id()?,
+                ahead: self.flag()?,
+            },
+            5 => Change::Destroy {
+                group: self.number_u32()?,
+            },
+            6 => Change::Consumer {
+                group: self.number_u32()?,
+                consumer: self.number_u32()?,
+                name: self.name().map(cow)?,
+                called_ms: self.number()?,
+            },
+            7 => Change::Called {
+                group: self.number_u32()?,
+                consumer: self.optional()?,
+                at_ms: self.number()?,
+            },
+            8 => Change::Remove {
+                group: self.number_u32()?,
+                consumer: self.number_u32()?,
+                heir: self.optional()?,
+            },
+            9 => Change::Deliver {
+                group: self.number_u32()?,
+                consumer: self.number_u32()?,
+                at_ms: self.number()?,
+                ids: self.owned_ids()?,
+            },
+            10 => Change::Redeliver {
+                group: self.number_u32()?,
+                consumer: self.number_u32()?,
+                at_ms: self.number()?,
+                ids: self.owned_ids()?,
+            },
+            11 => Change::Ack {
+                group: self.number_u32()?,
+                ids: self.owned_ids()?,
+            },
+            12 => Change::GiveBack {
+                group: self.number_u32()?,
+                consumer: self.number_u32()?,
+                at_ms: self.number()?,
+                from_ms: self.number()?,
+                ids: self.owned_ids()?,
+            },
+            13 => Change::Requeue {
+                group: self.number_u32()?,
+                at_ms: self.number()?,
+                ids: self.owned_ids()?,
+            },
+            14 => Change::Pending {
+                group: self.number_u32()?,
+                owner: self.optional()?,
+                delivered_ms: self.number()?,
+                from_ms: self.number()?,
+                count: self.number()?,
+                orphaned: self.flag()?,
+                ids: self.owned_ids()?,
+            },
+            15 => Change::Lease {
+                group: self.number_u32()?,
+                partition: self.number_u32()?,
+                token: self.number()?,
+                holder: self.name().map(|name| (!name.is_empty()).then(|| cow(name)))?,
+                until_ms: self.number()?,
+            },
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_comes_back_and_none_when_cut() {
+        let ids: Cow<'_, [EntryId]> = vec![EntryId::new(1, 2), EntryId::new(300, 0)].into();
+        let name: Cow<'_, str> = "grüpp".into();
+        let (group, consumer, at_ms, cursor) = (1, 200, 1_700_000_000_000, EntryId::new(5, 6));
+        let changes = [
+            Change::Begin { tail: cursor },
+            Change::End,
+            Change::Create {
+                group,
+                name: name.clone(),
+                cursor,
+                ahead: true,
+            },
+            Change::Move {
+                group,
+                cursor,
+                ahead: false,
+            },
+            Change::Destroy { group },
+            Change::Consumer {
+                group,
+                consumer,
+                name,
+                called_ms: at_ms,
+            },
+            Change::Called {
+                group,
+                consumer: None,
+                at_ms,
+            },
+            Change::Remove {
+                group,
+                consumer,
+                heir: Some(0),
+            },
+            Change::Deliver {
+                group,
+                consumer,
+                at_ms,
+                ids: ids.clone(),
+            },
+            Change::Redeliver {
+                group,
+                consumer,
+                at_ms,
+                ids: ids.clone(),
+            },
+            Change::Ack {
+                group,
+                ids: ids.clone(),
+            },
+            Change::GiveBack {
+                group,
+                consumer,
+                at_ms,
+                from_ms: u64::MAX,
+                ids: ids.clone(),
+            },
+            Change::Requeue {
+                group,
+                at_ms,
+                ids: ids.clone(),
+            },
+            Change::Pending {
+                group,
+                owner: Some(u32::MAX - 1),
+                delivered_ms: at_ms,
+                from_ms: 0,
+                count: 3,
+                orphaned: true,
+                ids,
+            },
+            Change::Lease {
+                group,
+                partition: 7,
+                token: 9,
+                holder: Some("worker".into()),
+                until_ms: at_ms,
+            },
+        ];
+        for change in changes {
+            let mut bytes = Vec::new();
+            change.encode(&mut bytes);
+            let mut left = Bytes(&bytes);
+            assert_eq!(left.change(), Some(change.clone()));
+            assert!(left.is_empty());
+            for cut in 0..bytes.len() {
+                assert_eq!(Bytes(&bytes[..cut]).change(), None, "{change:?} cut at {cut}");
+            }
+        }
+    }
+}

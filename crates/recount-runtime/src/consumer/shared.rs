@@ -1,0 +1,276 @@
+//! What the tasks of one consumer share.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::future::Future;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use recount_core::{
+    Cursor, EventLog, GroupError, GroupStart, GroupStore, Partition, Position, ReadError,
+};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::builder::Settings;
+use super::error::ConsumerError;
+use super::hold::Hold;
+use super::lanes::Lanes;
+use super::metrics::Counters;
+use super::sequence::Sequence;
+use super::tail::SharedTail;
+use super::work::Work;
+use super::workers::Workers;
+
+pub(super) struct Shared {
+    pub log: Arc<dyn EventLog>,
+    pub groups: Arc<dyn GroupStore>,
+    pub group: Arc<str>,
+    pub name: Arc<str>,
+    pub settings: Settings,
+    pub work: Work,
+    pub tail: Arc<SharedTail>,
+    pub counters: Counters,
+    pub state: Mutex<State>,
+    pub signals: Signals,
+    /// Held by whoever looks for what others left behind.
+    pub hunting: tokio::sync::Mutex<()>,
+    pub stopping: watch::Sender<bool>,
+    /// How many threads handlers may compute on.
+    pub threads: usize,
+}
+
+/// What changes under one lock.
+#[derive(Default)]
+pub(super) struct State {
+    pub lanes: Lanes,
+    pub workers: Workers,
+    /// The partitions that an ordered consumer holds.
+    pub holds: BTreeMap<Partition, Hold>,
+    /// An ordered consumer has asked for every partition once.
+    pub asked: bool,
+    /// Nothing more is begun.
+    pub stopping: bool,
+    /// What workers do does not count any more.
+    pub cut: bool,
+    /// Since when something waits to be acknowledged and nobody was told.
+    pub unacked_since: Option<Instant>,
+    /// Everything up to here was acknowledged, by whomever.
+    pub mark: Cursor,
+    /// How far this consumer was delivered.
+    pub delivered: Cursor,
+    /// What this consumer acknowledged after the mark, oldest first.
+    pub recent: VecDeque<Position>,
+    /// The same, once the group was created again: what it delivers then may be done with.
+    pub repeated: Option<HashSet<Position>>,
+    pub sequence: Sequence,
+}
+
+/// Who is to look again.
+#[derive(Default)]
+pub(super) struct Signals {
+    /// Whoever reads: there is room.
+    pub room: Notify,
+    /// Whoever acknowledges.
+    pub acks: Notify,
+    /// Whoever begins with suspects.
+    pub turns: Notify,
+    /// Whoever wakes what rests.
+    pub rests: Notify,
+    /// Whoever keeps leases: a partition may be quiet.
+    pub leases: Notify,
+    /// Whoever waits for the end.
+    pub end: Notify,
+}
+
+/// Why a task of a consumer ends.
+pub(super) enum Halt {
+    Stopping,
+    Failed(ConsumerError),
+}
+
+/// How many acknowledged positions are remembered at most.
+const RECENT_MAX: usize = 65_536;
+
+impl State {
+    /// Remembers that these were acknowledged.
+    pub fn acknowledged(&mut self, items: &[usize]) {
+        for at in items {
+            let position = self.lanes.item(*at).position;
+            self.recent.push_back(position);
+            if let Some(repeated) = &mut self.repeated {
+                repeated.insert(position);
+            }
+            self.lanes.acked(*at);
+        }
+        let excess = self.recent.len().saturating_sub(RECENT_MAX);
+        self.recent.drain(..excess);
+    }
+
+    /// Everything up to `mark` was acknowledged.
+    pub fn move_mark(&mut self, mark: impl Iterator<Item = Position>) {
+        for position in mark {
+            self.mark.advance(position);
+        }
+        let mark = &self.mark;
+        let open = |position: &Position| position.entry_id > mark.get(position.partition);
+        self.recent.retain(open);
+        if let Some(repeated) = &mut self.repeated {
+            repeated.retain(open);
+            if repeated.is_empty() {
+                self.repeated = None;
+            }
+        }
+    }
+}
+
+impl Shared {
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Returns once the consumer is to stop.
+    pub async fn stopped(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.stopping.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Waits, unless the consumer is to stop.
+    pub async fn until(&self, then: Instant) -> Result<(), Halt> {
+        tokio::select! {
+            () = tokio::time::sleep_until(then) => Ok(()),
+            () = self.stopped() => Err(Halt::Stopping),
+        }
+    }
+
+    /// Calls until it works, or the consumer is to stop. Returns also how often it failed.
+    pub async fn call<T, F>(&self, mut call: impl FnMut() -> F) -> Result<(T, u32), Halt>
+    where
+        F: Future<Output = Result<T, GroupError>>,
+    {
+        let mut failures = 0;
+        loop {
+            match call().await {
+                Ok(answer) => return Ok((answer, failures)),
+                Err(error) => {
+                    failures += 1;
+                    self.overcome(error).await?;
+                    let then = Instant::now() + Backoff::STORE.delay(failures);
+                    self.until(then).await?;
+                }
+            }
+        }
+    }
+
+    /// Calls until it works, also while the consumer stops.
+    pub async fn insist<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, Halt>
+    where
+        F: Future<Output = Result<T, GroupError>>,
+    {
+        let mut failures = 0;
+        loop {
+            match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    failures += 1;
+                    self.overcome(error).await?;
+                    tokio::time::sleep(Backoff::STORE.delay(failures)).await;
+                }
+            }
+        }
+    }
+
+    /// Does what helps against an error. Fails if nothing does.
+    async fn overcome(&self, error: GroupError) -> Result<(), Halt> {
+        match error {
+            GroupError::NoGroup { .. } => self.create_again().await,
+            error if passes(&error) => {
+                self.counters.failed_calls.add(1);
+                tracing::warn!(group = &*self.group, consumer = &*self.name, %error, "a call on the group failed, and is made again");
+                Ok(())
+            }
+            error => Err(Halt::Failed(self.group_error(error))),
+        }
+    }
+
+    /// Creates the group again where it had acknowledged everything.
+    async fn create_again(&self) -> Result<(), Halt> {
+        let mark = self.state.lock().mark.clone();
+        let start = GroupStart::After(mark);
+        match self.groups.create(&self.group, &start).await {
+            Ok(()) => {
+                self.counters.recreated.add(1);
+                tracing::warn!(
+                    group = &*self.group,
+                    ?start,
+                    "the group was gone: created again where everything before was acknowledged"
+                );
+            }
+            // Another consumer was faster.
+            Err(GroupError::Exists { .. }) => {}
+            Err(error) if passes(&error) => self.counters.failed_calls.add(1),
+            Err(error) => return Err(Halt::Failed(self.group_error(error))),
+        }
+        let mut state = self.state.lock();
+        let recent: HashSet<_> = state.recent.iter().copied().collect();
+        state.repeated.get_or_insert_default().extend(recent);
+        Ok(())
+    }
+
+    pub fn group_error(&self, source: GroupError) -> ConsumerError {
+        ConsumerError::Group {
+            group: self.group.to_string(),
+            consumer: self.name.to_string(),
+            source,
+        }
+    }
+
+    /// Calls the log until it works, or the consumer is to stop.
+    pub async fn read<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, Halt>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        let mut failures = 0;
+        loop {
+            let answer = tokio::select! {
+                answer = call() => answer,
+                () = self.stopped() => return Err(Halt::Stopping),
+            };
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) if read_passes(&error) => {
+                    failures += 1;
+                    self.counters.failed_calls.add(1);
+                    tracing::warn!(group = &*self.group, consumer = &*self.name, %error, "reading the log failed, and is done again");
+                    let then = Instant::now() + Backoff::STORE.delay(failures);
+                    self.until(then).await?;
+                }
+                Err(source) => {
+                    return Err(Halt::Failed(ConsumerError::Read {
+                        group: self.group.to_string(),
+                        consumer: self.name.to_string(),
+                        source,
+                    }));
+                }
+            }
+        }
+    }
+}
+
+/// Whether calling again may help.
+fn passes(error: &GroupError) -> bool {
+    match error {
+        GroupError::Unavailable { .. } | GroupError::Full { .. } | GroupError::Storage { .. } => {
+            true
+        }
+        GroupError::Read(error) => read_passes(error),
+        _ => false,
+    }
+}
+
+fn read_passes(error: &ReadError) -> bool {
+    matches!(
+        error,
+        ReadError::Unavailable { .. } | ReadError::Storage { .. } | ReadError::Trimmed { .. }
+    )
+}

@@ -1,0 +1,219 @@
+//! Closing letters: by handing their entries to the group again, or for good.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use recount_core::{
+    AppendError, Batch, Cursor, EntryId, EventId, EventLog, GroupError, GroupStore, Position,
+};
+
+use super::letter::Reason;
+use super::wire::Step;
+use super::{DeadError, DeadLetters};
+
+/// What became of letters that were to be retried.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Those whose entries are in the group's hands again, in order.
+    pub retried: Vec<Position>,
+    /// Those that stay open, with the reason.
+    pub refused: Vec<(Position, Refusal)>,
+}
+
+/// Why a letter could not be retried.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The entry is no longer in the stream.
+    #[error(
+        "its entry was trimmed from the stream, so that the group cannot have it again: publish the event that the letter holds as a new one, or discard the letter"
+    )]
+    Trimmed,
+    /// It follows an earlier letter of its session, which stays open.
+    #[error("it follows the letter of entry {0} of its session: retry that one first, or with it")]
+    Follows(Position),
+}
+
+/// How many letters are closed in one go.
+const AT_ONCE: usize = 1_000;
+
+/// A round of a letter that is to be closed, and the session of its events.
+struct Round {
+    position: Position,
+    number: u32,
+    home: Arc<str>,
+}
+
+impl DeadLetters {
+    /// Three steps, each of which may be repeated: the letters are marked as being retried, so that those
+    /// of one session do not block each other; the entries go to the group; the letters are closed. What
+    /// fails again in between is a later round, and stays open.
+    pub(super) async fn retried(
+        &self,
+        positions: &[Position],
+        groups: &dyn GroupStore,
+    ) -> Result<Retried, DeadError> {
+        let (log, rounds, refused) = self.to_retry(positions).await?;
+        let mut outcome = Retried {
+            refused,
+            ..Retried::default()
+        };
+        for rounds in rounds.chunks(AT_ONCE) {
+            self.step(&*log, Step::Retrying, rounds).await?;
+            let positions: Vec<_> = rounds.iter().map(|round| round.position).collect();
+            let requeued = self.requeued(&positions, groups).await;
+            let requeued = requeued.map_err(|source| DeadError::Requeue {
+                group: self.group().to_owned(),
+                source,
+            })?;
+            let (done, trimmed): (Vec<_>, Vec<_>) = rounds
+                .iter()
+                .partition(|round| requeued.contains(&round.position));
+            self.step(&*log, Step::Retried, done.iter().copied())
+                .await?;
+            outcome
+                .retried
+                .extend(done.iter().map(|round| round.position));
+            let trimmed = trimmed
+                .iter()
+                .map(|round| (round.position, Refusal::Trimmed));
+            outcome.refused.extend(trimmed);
+        }
+        outcome.refused.sort_by_key(|(position, _)| *position);
+        Ok(outcome)
+    }
+
+    pub(super) async fn discarded(&self, positions: &[Position]) -> Result<usize, DeadError> {
+        let (log, rounds) = self.open_rounds(positions).await?;
+        for rounds in rounds.chunks(AT_ONCE) {
+            self.step(&*log, Step::Discarded, rounds).await?;
+        }
+        Ok(rounds.len())
+    }
+
+    /// Which of the letters can be retried, and which not because they follow one that is not among them.
+    async fn to_retry(
+        &self,
+        positions: &[Position],
+    ) -> Result<(Arc<dyn EventLog>, Vec<Round>, Vec<(Position, Refusal)>), DeadError> {
+        let (log, rounds) = self.open_rounds(positions).await?;
+        let state = self.0.state.lock().await;
+        let mut kept = BTreeSet::new();
+        let mut refused = Vec::new();
+        let among: BTreeSet<_> = rounds.iter().map(|round| round.position).collect();
+        for &position in &among {
+            let Some(known) = state.index.get(position) else {
+                continue;
+            };
+            let follows = state.index.earlier(known, position).into_iter();
+            let first = follows
+                .filter(|earlier| !kept.contains(earlier))
+                .min()
+                .filter(|_| known.reason == Reason::InSequence);
+            match first {
+                Some(first) => refused.push((position, Refusal::Follows(first))),
+                None => {
+                    kept.insert(position);
+                }
+            }
+        }
+        let rounds = rounds.into_iter();
+        let rounds = rounds.filter(|round| kept.contains(&round.position));
+        Ok((log, rounds.collect(), refused))
+    }
+
+    /// The rounds to close, by position: all of them open.
+    async fn open_rounds(
+        &self,
+        positions: &[Position],
+    ) -> Result<(Arc<dyn EventLog>, Vec<Round>), DeadError> {
+        let (state, log) = self.writer().await?;
+        let mut rounds = BTreeMap::new();
+        for &position in positions {
+            let known = state.index.get(position).filter(|known| known.is_open());
+            let known = known.ok_or_else(|| DeadError::NotOpen {
+                group: self.group().to_owned(),
+                position,
+            })?;
+            let round = Round {
+                position,
+                number: known.round,
+                home: Arc::clone(&known.home),
+            };
+            rounds.insert(position, round);
+        }
+        Ok((log, rounds.into_values().collect()))
+    }
+
+    /// Writes down a step of all these rounds. Writing it again adds nothing.
+    async fn step<'a>(
+        &self,
+        log: &dyn EventLog,
+        step: Step,
+        rounds: impl IntoIterator<Item = &'a Round>,
+    ) -> Result<(), DeadError> {
+        let events: Result<Vec<_>, _> = rounds
+            .into_iter()
+            .map(|round| step.event(round.position, round.number, &round.home))
+            .collect();
+        let events = events.map_err(|reason| {
+            self.append_error(AppendError::InvalidEvent {
+                index: 0,
+                id: EventId::generate(),
+                reason,
+            })
+        })?;
+        let appended = log.append(Batch::new(events)).await;
+        appended.map(drop).map_err(|error| self.append_error(error))
+    }
+
+    /// Makes entries pending again. Returns those that the group has, or will be delivered.
+    async fn requeued(
+        &self,
+        positions: &[Position],
+        groups: &dyn GroupStore,
+    ) -> Result<BTreeSet<Position>, GroupError> {
+        let group = self.group();
+        let requeued = groups.requeue(group, positions).await?;
+        let mut has: BTreeSet<_> = requeued.into_iter().collect();
+        let passed_over: Vec<_> = positions.iter().filter(|p| !has.contains(*p)).collect();
+        if passed_over.is_empty() {
+            return Ok(has);
+        }
+        let infos = groups.groups().await?;
+        let Some(info) = infos.iter().find(|info| info.name == group) else {
+            // Destroyed since: let the store say so.
+            return groups.pending(group).await.map(|_| has);
+        };
+        let partitions: Vec<_> = info.lags.iter().map(|(partition, _)| *partition).collect();
+        for &position in passed_over {
+            let undelivered = info.last_delivered.get(position.partition) < position.entry_id;
+            if undelivered || self.is_pending(position, &partitions, groups).await? {
+                has.insert(position);
+            }
+        }
+        Ok(has)
+    }
+
+    async fn is_pending(
+        &self,
+        position: Position,
+        partitions: &[u32],
+        groups: &dyn GroupStore,
+    ) -> Result<bool, GroupError> {
+        let others = partitions.iter().filter(|p| **p != position.partition);
+        let others = others.map(|&partition| Position {
+            partition,
+            entry_id: EntryId::MAX,
+        });
+        let before = Position {
+            entry_id: position.entry_id.previous().unwrap_or(EntryId::MIN),
+            ..position
+        };
+        let after: Cursor = others.chain([before]).collect();
+        let next = groups
+            .pending_entries(self.group(), None, &after, 1)
+            .await?;
+        Ok(next.first().is_some_and(|entry| entry.position == position))
+    }
+}
