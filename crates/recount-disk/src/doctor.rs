@@ -31,6 +31,7 @@ mod cross;
 mod exam;
 mod files;
 mod floor;
+mod groups;
 mod hiding;
 mod mend;
 mod names;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use recount_core::{
-    AppendError, Batch, Cursor, Entry, EventLog, Filter, HeldBack, LogInfo, Page, PartitionInfo, Position,
-    Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError, TrimReport,
-    TrimRequest,
+    AppendError, Batch, Cursor, Entry, EventLog, Filter, HeldBack, LogInfo, Page, PartitionInfo,
+    Position, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError,
+    TrimReport, TrimRequest,
 };
 use tokio::sync::{mpsc, oneshot};
 

@@ -26,9 +26,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use recount_core::{
-    AppendError, EventLog, GroupStore, IdRange, Limits, Position, ReadError, ReadRange,
-};
+use recount_core::{EventLog, GroupStore, IdRange, Limits, Position, ReadRange};
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use error::DeadError;

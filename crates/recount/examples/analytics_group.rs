@@ -28,9 +28,8 @@ const NEWEST: usize = 1_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let variable = |name: &str| std::env::var(name).ok();
     let settings = Sources {
-        variable: &variable,
+        variable: &|name| std::env::var_os(name), // RECOUNT_URL, RECOUNT_STREAM and the others
         ..Sources::default()
     };
     let config = settings.resolve()?.config;
@@ -61,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         };
         let (name, metrics) = (&report.consumer, &report.metrics);
-        eprintln!("{name} handled {} of the events", metrics.handled);
+        eprintln!("{name} handled {} events", metrics.handled);
     }
     counts
         .0
@@ -85,7 +84,7 @@ impl Handler for Analytics {
         }
         let delay_ms = Timestamp::now().as_millis() - recorded_ms;
         counts.delays.take(delay_ms.max(0) as f64);
-        if counts.events % EVERY == 0 {
+        if counts.events.is_multiple_of(EVERY) {
             counts.print();
         }
         Ok(())
@@ -112,7 +111,9 @@ impl Counts {
             Ok(Payload::SearchPerformed(search)) => search.duration_ms,
             _ => None,
         };
-        took_ms.into_iter().for_each(|ms| self.calls.take(ms));
+        if let Some(ms) = took_ms {
+            self.calls.take(ms);
+        }
     }
 
     fn print(&self) {

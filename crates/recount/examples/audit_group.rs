@@ -16,6 +16,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use recount::config::Sources;
 use recount::json::Line;
 use recount::{
@@ -28,9 +29,8 @@ const BATCH: usize = 256;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let variable = |name: &str| std::env::var(name).ok();
     let settings = Sources {
-        variable: &variable,
+        variable: &|name| std::env::var_os(name), // RECOUNT_URL, RECOUNT_STREAM and the others
         ..Sources::default()
     };
     let config = settings.resolve()?.config;
@@ -101,7 +101,7 @@ impl AuditFile {
         let mut audit = Self {
             file,
             bytes: 0,
-            last_hash: hex(&[0; 32]),
+            last_hash: "0".repeat(64),
             held: HashSet::new(),
         };
         for (n, line) in text.split_inclusive('\n').enumerate() {
@@ -136,7 +136,7 @@ impl AuditFile {
         for entry in &new {
             let sealed = begun(&last_hash) + &recount::json::line(entry);
             last_hash = seal(&sealed);
-            lines += &format!("{sealed},\"hash\":\"{last_hash}\"}}\n");
+            lines.extend([&sealed, ",\"hash\":\"", &last_hash, "\"}\n"]);
         }
         let written = self.file.write_all(lines.as_bytes());
         if let Err(error) = written.and_then(|()| self.file.sync_data()) {
@@ -157,9 +157,5 @@ fn begun(prev: &str) -> String {
 }
 
 fn seal(text: &str) -> String {
-    hex(&Sha256::digest(text))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(text)))
 }

@@ -22,9 +22,8 @@ const LOOKED_AT: usize = 200;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let variable = |name: &str| std::env::var(name).ok();
     let settings = Sources {
-        variable: &variable,
+        variable: &|name| std::env::var_os(name), // RECOUNT_URL, RECOUNT_STREAM and the others
         ..Sources::default()
     };
     let config = settings.resolve()?.config;
@@ -65,21 +64,20 @@ impl Handler for Debugger {
         let events: Vec<_> = up_to.filter_map(|entry| entry.event()).collect();
         let told = &events[events.len().saturating_sub(BEFORE + 1)..];
 
-        // In one piece: several sessions are handled at a time.
-        let mut timeline = format!(
-            "\nsession {}: {} ({})\n",
-            error.session_id, error.timestamp, message.position
-        );
-        for event in told {
-            let before_ms = error.timestamp.as_millis() - event.timestamp.as_millis();
-            let seconds = -(before_ms as f64) / 1000.0;
-            timeline += &format!(
-                "  {seconds:>9.3} s  {:<18} {}\n",
-                event.event_type,
+        let line = |event: &Event| {
+            let after_ms = event.timestamp.as_millis() - error.timestamp.as_millis();
+            let seconds = after_ms as f64 / 1000.0;
+            format!(
+                "  {seconds:>9.3} s  {:<18} {}",
+                event.event_type.as_str(),
                 what(event)
-            );
-        }
-        print!("{timeline}");
+            )
+        };
+        let lines: Vec<_> = told.iter().copied().map(line).collect();
+        let (session, at) = (&error.session_id, error.timestamp);
+        // In one piece: several sessions are handled at a time.
+        let lines = lines.join("\n");
+        println!("\nsession {session}: {at} ({})\n{lines}", message.position);
         Ok(())
     }
 }

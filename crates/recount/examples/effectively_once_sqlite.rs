@@ -24,9 +24,8 @@ const GROUP: &str = "billing";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let variable = |name: &str| std::env::var(name).ok();
     let settings = Sources {
-        variable: &variable,
+        variable: &|name| std::env::var_os(name), // RECOUNT_URL, RECOUNT_STREAM and the others
         ..Sources::default()
     };
     let config = settings.resolve()?.config;

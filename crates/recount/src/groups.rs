@@ -71,7 +71,7 @@ impl Recount {
     ///     }))
     ///     .await?;
     /// let report = consumer.finished().await?;
-    /// assert_eq!(report.acked, 1);
+    /// assert_eq!(report.metrics.acked, 1);
     /// # recount.close().await?;
     /// # Ok(())
     /// # }

@@ -55,6 +55,8 @@
 //! * [`Recount`] records, reads, follows; [`Session`] is one session's part of it.
 //! * [`Events`] walks an answer of any size in bounded memory; [`Tail`] waits for what comes next. Both put
 //!   the partitions of a stream on a server in order.
+//! * [`Recount::consumer`] hands every event to a [`Handler`] of yours, shared among the consumers of a group;
+//!   [`DeadLetters`] are what a group gave up on, [`Once`] makes an effect happen once.
 //! * [`Mirror`] is the copy of such a stream on this machine.
 //! * [`chat`] turns recorded conversations into events, [`demo`] makes some up.
 //! * [`Config`] is everything that can be set, [`config`] where it may be written.

@@ -11,7 +11,7 @@ use super::hiding::Unreadable;
 use super::names::{self, Kind};
 use super::segments::{ANY, Around, Case, End, in_words, missing, next_header};
 use super::tables::Tables;
-use super::{Finding, OnProgress, Progress, Report, Severity, floor, root, words};
+use super::{Finding, OnProgress, Progress, Report, Severity, floor, groups, root, words};
 use crate::dir::{Listing, SegmentName, StreamDir, read_small, stream_dir};
 use crate::error::{Doing, Fault, OpenError};
 use crate::floor::Floor;
@@ -205,6 +205,12 @@ impl<'a> Exam<'a> {
         let (end, last_segment) = self.segments(&numbers, &floor, &tables)?;
         self.check_end(end, &floor);
         self.check_watermark(end, last_segment, &numbers)?;
+        groups::check(
+            self.dir,
+            end.map(|end| end.last),
+            self.alive,
+            &mut self.notes,
+        )?;
         let entries = end.map_or(0, |end| end.entries.saturating_sub(floor.trimmed));
         let total = self.notes.bytes();
         (self.progress)(Progress {
@@ -440,7 +446,11 @@ impl<'a> Exam<'a> {
                 Kind::Lost => Some(finding(
                     Severity::Notice,
                     "lost_file",
-                    "it holds what was taken out of a segment",
+                    if name.starts_with("lost-groups-") {
+                        "it holds what was taken out of the consumer groups' file"
+                    } else {
+                        "it holds what was taken out of a segment"
+                    },
                     "delete it once it was looked at",
                 )),
                 Kind::Record => Some(finding(

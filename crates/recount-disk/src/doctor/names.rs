@@ -11,6 +11,7 @@ pub(super) enum Kind {
     Watermark,
     Floor,
     SpareFloor,
+    Groups,
     Segment(u64, SegmentName),
     Index(u64),
     Table(TableKind, (u64, u64)),
@@ -33,6 +34,7 @@ pub(super) fn kind(name: &str) -> Kind {
         "watermark" => return Kind::Watermark,
         "floor" => return Kind::Floor,
         "floor.next" => return Kind::SpareFloor,
+        "groups.log" => return Kind::Groups,
         _ => {}
     }
     let mut listing = Listing::default();
@@ -110,6 +112,7 @@ pub(super) fn words(name: &str) -> String {
         Kind::Watermark => "how far readers may read while a writer lives".into(),
         Kind::Floor => "where the retained entries begin".into(),
         Kind::SpareFloor => "room kept for the next floor".into(),
+        Kind::Groups => "the consumer groups".into(),
         Kind::Segment(number, _) => format!("segment {number}"),
         Kind::Index(number) => format!("the index of segment {number}"),
         Kind::Table(TableKind::Ids, range) => format!("event ids of {}", words::segments(range)),
@@ -130,6 +133,12 @@ pub(super) fn words(name: &str) -> String {
 }
 
 fn lost_from(name: &str) -> Option<String> {
+    if name.starts_with("lost-groups-") {
+        return Some(
+            "bytes of the consumer groups' file, taken out of it by an earlier recovery or repair"
+                .into(),
+        );
+    }
     let mut parts = name.strip_prefix("lost-")?.strip_suffix(".bin")?.split('-');
     let number: u64 = parts.next()?.parse().ok()?;
     let offset: u64 = parts.next()?.parse().ok()?;

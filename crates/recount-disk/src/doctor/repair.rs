@@ -65,6 +65,7 @@ pub(super) fn repair(
         before.clone()
     };
     repair.beside(&now, &floor)?;
+    repair.groups()?;
     // Opening makes again what is missing, and may take the lock now.
     drop(lock);
     let done = repair.done;
@@ -117,9 +118,9 @@ fn reopen(root: &Path, stream: &str, options: &DiskOptions) -> Result<Option<Fin
     }
 }
 
-struct Repair {
-    dir: Arc<StreamDir>,
-    done: Vec<Done>,
+pub(super) struct Repair {
+    pub(super) dir: Arc<StreamDir>,
+    pub(super) done: Vec<Done>,
 }
 
 impl Repair {

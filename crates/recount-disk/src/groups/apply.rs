@@ -32,17 +32,7 @@ impl State {
                 let gone = self.groups.remove(group)?;
                 self.names.remove(&gone.name);
             }
-            Change::Move { group, .. }
-            | Change::Consumer { group, .. }
-            | Change::Called { group, .. }
-            | Change::Remove { group, .. }
-            | Change::Deliver { group, .. }
-            | Change::Redeliver { group, .. }
-            | Change::Ack { group, .. }
-            | Change::GiveBack { group, .. }
-            | Change::Requeue { group, .. }
-            | Change::Pending { group, .. }
-            | Change::Lease { group, .. } => self.groups.get_mut(group)?.apply(change)?,
+            other => self.groups.get_mut(&other.group()?)?.apply(other)?,
         }
         Some(())
     }
@@ -82,28 +72,13 @@ impl Group {
                 at_ms,
                 ids,
                 ..
-            } => {
-                let fresh = Pending {
-                    owner: Some(*consumer),
-                    delivered_ms: *at_ms,
-                    from_ms: 0,
-                    count: 1,
-                    orphaned: false,
-                };
-                self.put(ids, fresh)?;
-                self.cursor = ids.last().copied().unwrap_or(self.cursor);
-                self.ahead = false;
-                self.noted(Some(*consumer), *at_ms);
-            }
+            } => self.deliver(ids, *consumer, *at_ms)?,
             Change::Redeliver {
                 consumer,
                 at_ms,
                 ids,
                 ..
-            } => {
-                self.redeliver(ids, *consumer, *at_ms)?;
-                self.noted(Some(*consumer), *at_ms);
-            }
+            } => self.redeliver(ids, *consumer, *at_ms)?,
             Change::Ack { ids, .. } => {
                 for id in ids.iter() {
                     let owner = self.pending.remove(id).and_then(|gone| gone.owner);
@@ -117,13 +92,7 @@ impl Group {
                 ids,
                 ..
             } => {
-                for id in ids.iter() {
-                    if let Some(pending) = self.pending.get_mut(id) {
-                        pending.from_ms = *from_ms;
-                        let owner = pending.owner.take();
-                        self.disown(owner, *id);
-                    }
-                }
+                self.give_back(ids, *from_ms);
                 self.noted(Some(*consumer), *at_ms);
             }
             Change::Requeue { at_ms, ids, .. } => {
@@ -167,10 +136,8 @@ impl Group {
                 lease.holder = holder.map(|holder| (holder.into(), *until_ms));
             }
             // The state's own.
-            Change::Begin { .. }
-            | Change::End
-            | Change::Create { .. }
-            | Change::Destroy { .. } => {}
+            Change::Begin { .. } | Change::End | Change::Create { .. } | Change::Destroy { .. } => {
+            }
         }
         Some(())
     }
@@ -232,6 +199,31 @@ impl Group {
         Some(())
     }
 
+    fn deliver(&mut self, ids: &[EntryId], consumer: u32, at_ms: u64) -> Option<()> {
+        let fresh = Pending {
+            owner: Some(consumer),
+            delivered_ms: at_ms,
+            from_ms: 0,
+            count: 1,
+            orphaned: false,
+        };
+        self.put(ids, fresh)?;
+        self.cursor = ids.last().copied().unwrap_or(self.cursor);
+        self.ahead = false;
+        self.noted(Some(consumer), at_ms);
+        Some(())
+    }
+
+    fn give_back(&mut self, ids: &[EntryId], from_ms: u64) {
+        for id in ids {
+            if let Some(pending) = self.pending.get_mut(id) {
+                pending.from_ms = from_ms;
+                let owner = pending.owner.take();
+                self.disown(owner, *id);
+            }
+        }
+    }
+
     fn redeliver(&mut self, ids: &[EntryId], consumer: u32, at_ms: u64) -> Option<()> {
         for id in ids {
             let Some(pending) = self.pending.get_mut(id) else {
@@ -246,6 +238,7 @@ impl Group {
                 self.consumer_mut(consumer)?.pending.insert(*id);
             }
         }
+        self.noted(Some(consumer), at_ms);
         Some(())
     }
 

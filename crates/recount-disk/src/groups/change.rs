@@ -10,7 +10,9 @@ use super::codec::{Bytes, put, put_id, put_ids, put_name};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change<'a> {
     /// A process opened the stream for writing; the last id of the log then.
-    Begin { tail: EntryId },
+    Begin {
+        tail: EntryId,
+    },
     /// It closed it in order.
     End,
     Create {
@@ -95,8 +97,15 @@ pub(super) fn cow(name: &str) -> Cow<'static, str> {
     Cow::Owned(name.to_owned())
 }
 
-fn put_optional(out: &mut Vec<u8>, number: Option<u32>) {
-    put(out, number.map_or(0, |number| u64::from(number) + 1));
+fn put_all(out: &mut Vec<u8>, numbers: &[u64]) {
+    for &number in numbers {
+        put(out, number);
+    }
+}
+
+/// A number that may be none, as it stands in a change.
+fn optional(number: Option<u32>) -> u64 {
+    number.map_or(0, |number| u64::from(number) + 1)
 }
 
 impl Change<'_> {
@@ -120,119 +129,116 @@ impl Change<'_> {
         }
     }
 
+    /// The number of the group that it is a change of, if it is one group's.
+    pub(super) fn group(&self) -> Option<u32> {
+        match self {
+            Self::Begin { .. } | Self::End => None,
+            Self::Create { group, .. }
+            | Self::Move { group, .. }
+            | Self::Destroy { group }
+            | Self::Consumer { group, .. }
+            | Self::Called { group, .. }
+            | Self::Remove { group, .. }
+            | Self::Deliver { group, .. }
+            | Self::Redeliver { group, .. }
+            | Self::Ack { group, .. }
+            | Self::GiveBack { group, .. }
+            | Self::Requeue { group, .. }
+            | Self::Pending { group, .. }
+            | Self::Lease { group, .. } => Some(*group),
+        }
+    }
+
     /// Adds the change to a payload.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.code());
-        let mut numbers = |numbers: &[u64]| numbers.iter().for_each(|&number| put(out, number));
+        if let Some(group) = self.group() {
+            put(out, group.into());
+        }
         match self {
             Self::Begin { tail } => put_id(out, *tail),
-            Self::End => {}
+            Self::End | Self::Destroy { .. } => {}
             Self::Create {
-                group,
                 name,
                 cursor,
                 ahead,
+                ..
             } => {
-                put(out, u64::from(*group));
                 put_name(out, name);
                 put_id(out, *cursor);
                 out.push(u8::from(*ahead));
             }
-            Self::Move {
-                group,
-                cursor,
-                ahead,
-            } => {
-                put(out, u64::from(*group));
+            Self::Move { cursor, ahead, .. } => {
                 put_id(out, *cursor);
                 out.push(u8::from(*ahead));
             }
-            Self::Destroy { group } => put(out, u64::from(*group)),
             Self::Consumer {
-                group,
                 consumer,
                 name,
                 called_ms,
+                ..
             } => {
-                numbers(&[u64::from(*group), u64::from(*consumer)]);
+                put(out, (*consumer).into());
                 put_name(out, name);
                 put(out, *called_ms);
             }
             Self::Called {
-                group,
-                consumer,
-                at_ms,
-            } => {
-                put(out, u64::from(*group));
-                put_optional(out, *consumer);
-                put(out, *at_ms);
-            }
-            Self::Remove {
-                group,
-                consumer,
-                heir,
-            } => {
-                numbers(&[u64::from(*group), u64::from(*consumer)]);
-                put_optional(out, *heir);
+                consumer, at_ms, ..
+            } => put_all(out, &[optional(*consumer), *at_ms]),
+            Self::Remove { consumer, heir, .. } => {
+                put_all(out, &[(*consumer).into(), optional(*heir)]);
             }
             Self::Deliver {
-                group,
                 consumer,
                 at_ms,
                 ids,
+                ..
             }
             | Self::Redeliver {
-                group,
                 consumer,
                 at_ms,
                 ids,
+                ..
             } => {
-                numbers(&[u64::from(*group), u64::from(*consumer), *at_ms]);
+                put_all(out, &[(*consumer).into(), *at_ms]);
                 put_ids(out, ids);
             }
-            Self::Ack { group, ids } => {
-                put(out, u64::from(*group));
-                put_ids(out, ids);
-            }
+            Self::Ack { ids, .. } => put_ids(out, ids),
             Self::GiveBack {
-                group,
                 consumer,
                 at_ms,
                 from_ms,
                 ids,
+                ..
             } => {
-                numbers(&[u64::from(*group), u64::from(*consumer), *at_ms, *from_ms]);
+                put_all(out, &[(*consumer).into(), *at_ms, *from_ms]);
                 put_ids(out, ids);
             }
-            Self::Requeue { group, at_ms, ids } => {
-                numbers(&[u64::from(*group), *at_ms]);
+            Self::Requeue { at_ms, ids, .. } => {
+                put(out, *at_ms);
                 put_ids(out, ids);
             }
             Self::Pending {
-                group,
                 owner,
                 delivered_ms,
                 from_ms,
                 count,
                 orphaned,
                 ids,
+                ..
             } => {
-                put(out, u64::from(*group));
-                put_optional(out, *owner);
-                for number in [*delivered_ms, *from_ms, *count] {
-                    put(out, number);
-                }
+                put_all(out, &[optional(*owner), *delivered_ms, *from_ms, *count]);
                 out.push(u8::from(*orphaned));
                 put_ids(out, ids);
             }
             Self::Lease {
-                group,
                 partition,
                 token,
                 holder,
                 until_ms,
+                ..
             } => {
-                numbers(&[u64::from(*group), u64::from(*partition), *token]);
+                put_all(out, &[(*partition).into(), *token]);
                 put_name(out, holder.as_deref().unwrap_or_default());
                 put(out, *until_ms);
             }
@@ -240,14 +246,12 @@ impl Change<'_> {
     }
 }
 
-impl Bytes<'_> {
-    fn optional(&mut self) -> Option<Option<u32>> {
-        match self.number()? {
-            0 => Some(None),
-            number => Some(Some((number - 1).try_into().ok()?)),
-        }
-    }
+/// The other way round.
+fn none_or(number: u64) -> Option<u32> {
+    u32::try_from(number.checked_sub(1)?).ok()
+}
 
+impl Bytes<'_> {
     fn flag(&mut self) -> Option<bool> {
         Some(self.byte()? & 1 == 1)
     }
@@ -283,13 +287,13 @@ impl Bytes<'_> {
             },
             7 => Change::Called {
                 group: self.number_u32()?,
-                consumer: self.optional()?,
+                consumer: none_or(self.number()?),
                 at_ms: self.number()?,
             },
             8 => Change::Remove {
                 group: self.number_u32()?,
                 consumer: self.number_u32()?,
-                heir: self.optional()?,
+                heir: none_or(self.number()?),
             },
             9 => Change::Deliver {
                 group: self.number_u32()?,
@@ -321,7 +325,7 @@ impl Bytes<'_> {
             },
             14 => Change::Pending {
                 group: self.number_u32()?,
-                owner: self.optional()?,
+                owner: none_or(self.number()?),
                 delivered_ms: self.number()?,
                 from_ms: self.number()?,
                 count: self.number()?,
@@ -332,7 +336,9 @@ impl Bytes<'_> {
                 group: self.number_u32()?,
                 partition: self.number_u32()?,
                 token: self.number()?,
-                holder: self.name().map(|name| (!name.is_empty()).then(|| cow(name)))?,
+                holder: self
+                    .name()
+                    .map(|name| (!name.is_empty()).then(|| cow(name)))?,
                 until_ms: self.number()?,
             },
             _ => return None,
@@ -432,7 +438,11 @@ mod tests {
             assert_eq!(left.change(), Some(change.clone()));
             assert!(left.is_empty());
             for cut in 0..bytes.len() {
-                assert_eq!(Bytes(&bytes[..cut]).change(), None, "{change:?} cut at {cut}");
+                assert_eq!(
+                    Bytes(&bytes[..cut]).change(),
+                    None,
+                    "{change:?} cut at {cut}"
+                );
             }
         }
     }

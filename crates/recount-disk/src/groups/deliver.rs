@@ -1,6 +1,6 @@
 //! Reading the entries that are delivered.
 
-use recount_core::{EntryId, IdRange, Filter, Limits, ReadRange, Recorded};
+use recount_core::{EntryId, Filter, IdRange, Limits, ReadRange, Recorded};
 
 use crate::error::Fault;
 use crate::reader;
@@ -30,10 +30,7 @@ pub(super) fn after(
 }
 
 /// The entries with these ids, which are in order; none in place of one that was trimmed.
-pub(super) fn named(
-    snapshot: &Snapshot,
-    ids: &[EntryId],
-) -> Result<Vec<Option<Recorded>>, Fault> {
+pub(super) fn named(snapshot: &Snapshot, ids: &[EntryId]) -> Result<Vec<Option<Recorded>>, Fault> {
     let mut found = Vec::with_capacity(ids.len());
     let mut rest = ids;
     while let Some(&first) = rest.first() {

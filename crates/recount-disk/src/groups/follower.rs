@@ -78,7 +78,11 @@ impl Following {
             }
         }
         if end < header.snapshot {
-            return Err(Fault::corrupt(&path, end, "a frame is incomplete or damaged"));
+            return Err(Fault::corrupt(
+                &path,
+                end,
+                "a frame is incomplete or damaged",
+            ));
         }
         seen.at = Some((header.number, end));
         Ok(())

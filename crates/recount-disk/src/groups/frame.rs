@@ -56,12 +56,7 @@ pub(super) fn salt(meta: &Meta, number: u64) -> Salt {
 
 /// Makes a frame of what `payload` adds to it, at the end of `out`, which stands at `offset` in the file
 /// once what it holds is written.
-pub(super) fn seal(
-    out: &mut Vec<u8>,
-    salt: Salt,
-    offset: u64,
-    payload: impl FnOnce(&mut Vec<u8>),
-) {
+pub(super) fn seal(out: &mut Vec<u8>, salt: Salt, offset: u64, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&[0; HEADER - 4]);

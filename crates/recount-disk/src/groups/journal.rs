@@ -74,19 +74,11 @@ impl Journal {
     pub(super) fn write_anew(dir: &StreamDir, state: &State, number: u64) -> Result<Self, Fault> {
         let bytes = snapshot::file(state, &dir.meta, number);
         let journal = Self::prepare(dir, &bytes, number)?;
-        journal.take_place(dir)?;
+        take_place(dir)?;
         dir.storage
             .sync_dir(&dir.path)
             .doing("syncing", &dir.path)?;
         Ok(journal)
-    }
-
-    /// Becomes the file of its name.
-    pub(super) fn take_place(&self, dir: &StreamDir) -> Result<(), Fault> {
-        let path = temporary(dir);
-        dir.storage
-            .rename(&path, &dir.groups())
-            .doing("renaming", &path)
     }
 
     /// Writes changes as one frame. If that fails, the file is as before.
@@ -99,7 +91,9 @@ impl Journal {
         seal(&mut buffer, self.salt, self.end, |out| {
             put(out, behind);
             begins = out.len();
-            changes.iter().for_each(|change| change.encode(out));
+            for change in changes {
+                change.encode(out);
+            }
             ends = out.len();
         });
         let written = self.write(&buffer, path);
@@ -142,6 +136,14 @@ impl Journal {
         // Then the next opening finds it, and what follows from it holds.
         let _ = self.file.set_len(end);
     }
+}
+
+/// Gives the file that was prepared its name.
+pub(super) fn take_place(dir: &StreamDir) -> Result<(), Fault> {
+    let path = temporary(dir);
+    dir.storage
+        .rename(&path, &dir.groups())
+        .doing("renaming", &path)
 }
 
 /// At which size a file whose snapshot takes so much is written anew.

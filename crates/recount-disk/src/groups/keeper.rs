@@ -231,7 +231,8 @@ impl Inner {
         }
         // The state began this life when it was opened; the file is told now.
         let begin = [Change::Begin { tail: self.tail }];
-        let with_begin: Vec<Change<'_>> = begin.into_iter().chain(changes.iter().cloned()).collect();
+        let with_begin: Vec<Change<'_>> =
+            begin.into_iter().chain(changes.iter().cloned()).collect();
         journal.append(&with_begin, &path)?;
         self.began = true;
         Ok(())
@@ -260,7 +261,10 @@ impl Inner {
 
 /// A change is made for the state it is applied to.
 fn applied(done: Option<()>) {
-    assert!(done.is_some(), "a change of the groups does not fit their state");
+    assert!(
+        done.is_some(),
+        "a change of the groups does not fit their state"
+    );
 }
 
 pub(super) fn group_error(fault: Fault) -> GroupError {
@@ -304,9 +308,10 @@ impl Keeper {
         self.start_thread()?;
         inner.commit(&core.dir, changes)?;
         let written = inner.written;
-        let grown = inner.journal.as_ref().is_some_and(|journal| {
-            journal.end > journal.rewrite_at && journal.since.is_none()
-        });
+        let grown = inner
+            .journal
+            .as_ref()
+            .is_some_and(|journal| journal.end > journal.rewrite_at && journal.since.is_none());
         drop(inner);
         core.has_written(grown);
         Ok((answer, Some(Ticket(written))))
@@ -314,7 +319,11 @@ impl Keeper {
 
     /// Returns once a frame is as safe as the mode promises; an `urgent` one, as what is handed out a second
     /// time, is on stable storage then unless that is left to the system.
-    pub(super) async fn settle(&self, ticket: Option<Ticket>, urgent: bool) -> Result<(), GroupError> {
+    pub(super) async fn settle(
+        &self,
+        ticket: Option<Ticket>,
+        urgent: bool,
+    ) -> Result<(), GroupError> {
         let core = &self.core;
         let waits = match core.sync {
             SyncMode::Always => true,
@@ -398,9 +407,13 @@ impl Inner {
         };
         let end = journal.end;
         journal.append(&[Change::End], &path)?;
-        journal.file.sync().doing("syncing", &path).inspect_err(|_| {
-            // Nobody knows what is on stable storage: the next opening writes it all anew.
-            journal.take_back(end);
-        })
+        journal
+            .file
+            .sync()
+            .doing("syncing", &path)
+            .inspect_err(|_| {
+                // Nobody knows what is on stable storage: the next opening writes it all anew.
+                journal.take_back(end);
+            })
     }
 }

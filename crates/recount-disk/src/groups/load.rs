@@ -119,7 +119,11 @@ fn synced_behind(bytes: &[u8], from: usize, salt: Salt) -> u64 {
 /// All of the file; none if there is none.
 pub(super) fn bytes(dir: &StreamDir) -> Result<Option<Vec<u8>>, Fault> {
     let path = dir.groups();
-    match dir.storage.open(&path, OpenHow::Read).doing("opening", &path) {
+    match dir
+        .storage
+        .open(&path, OpenHow::Read)
+        .doing("opening", &path)
+    {
         Err(Fault::Io { missing: true, .. }) => Ok(None),
         Err(fault) => Err(fault),
         Ok(file) => whole(&*file).doing("reading", &path).map(Some),

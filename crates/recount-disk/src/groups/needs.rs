@@ -65,10 +65,7 @@ impl Groups {
         let groups: Vec<_> = self.read(|state| state.by_name().map(seen).collect());
         let needs = groups.into_iter().map(|(name, cursor, pending, idle_ms)| {
             let delivered = snapshot.entries_through(cursor)?.max(snapshot.trimmed);
-            let undelivered = match snapshot.id_of(delivered)? {
-                Some(id) => Some((delivered, id)),
-                None => None,
-            };
+            let undelivered = snapshot.id_of(delivered)?.map(|id| (delivered, id));
             let pending = match pending {
                 Some(id) => Some((snapshot.entries_below(id)?, id)),
                 None => None,

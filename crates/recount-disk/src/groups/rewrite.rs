@@ -1,6 +1,6 @@
 //! Writing `groups.log` anew beside the calls that go on.
 
-use super::journal::{Journal, REWRITE_MIN, temporary};
+use super::journal::{Journal, REWRITE_MIN, take_place, temporary};
 use super::keeper::Core;
 use super::snapshot;
 use crate::error::{Doing, Fault};
@@ -25,7 +25,7 @@ fn attempt(core: &Core) -> Result<(), Fault> {
     let (bytes, number) = {
         let mut inner = core.inner.lock();
         let inner = &mut *inner;
-        let Some(journal) = &mut inner.journal else {
+        let Some(journal) = inner.journal.as_mut().filter(|_| inner.stopped.is_none()) else {
             return Ok(());
         };
         journal.since = Some(Vec::new());
@@ -36,14 +36,14 @@ fn attempt(core: &Core) -> Result<(), Fault> {
     let written = {
         let mut inner = core.inner.lock();
         let inner = &mut *inner;
-        let Some(journal) = &mut inner.journal else {
+        let Some(journal) = inner.journal.as_mut().filter(|_| inner.stopped.is_none()) else {
             return Ok(());
         };
         let since = journal.since.take().unwrap_or_default();
         next.append_all(&since, &temporary(dir))?;
         // From here on it is the file. None of what was written since the snapshot was told to be on
         // stable storage: that is this thread's to say.
-        next.take_place(dir)?;
+        take_place(dir)?;
         *journal = next;
         inner.written
     };

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use recount_core::EntryId;
 
 use super::change::Change;
-use super::frame::{FILE_HEADER, FileHeader, salt, seal};
 use super::codec::put;
+use super::frame::{FILE_HEADER, FileHeader, salt, seal};
 use super::state::{Group, Pending, State};
 use crate::meta::Meta;
 

@@ -135,7 +135,9 @@ impl Group {
     /// What is pending after an id, oldest first.
     pub(super) fn pending_after(&self, id: EntryId) -> impl Iterator<Item = (EntryId, &Pending)> {
         let after = (Bound::Excluded(id), Bound::Unbounded);
-        self.pending.range(after).map(|(id, pending)| (*id, pending))
+        self.pending
+            .range(after)
+            .map(|(id, pending)| (*id, pending))
     }
 
     /// What is pending for a consumer after an id, oldest first.
@@ -173,8 +175,7 @@ impl Group {
 
     /// How long ago a consumer called last.
     pub(crate) fn idle_ms(&self, now_ms: u64) -> Option<u64> {
-        self.called_ms
-            .map(|called| now_ms.saturating_sub(called))
+        self.called_ms.map(|called| now_ms.saturating_sub(called))
     }
 }
 

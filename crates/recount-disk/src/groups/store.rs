@@ -24,7 +24,7 @@ impl GroupStore for DiskLog {
         check_name("group", group)?;
         let (cursor, ahead) = self.start(start)?;
         let keeper = self.keeper()?;
-        let (_, ticket) = keeper.change(|state| {
+        let ((), ticket) = keeper.change(|state| {
             if state.group(group).is_some() {
                 return Err(GroupError::Exists {
                     group: group.to_owned(),
@@ -45,7 +45,7 @@ impl GroupStore for DiskLog {
     async fn set_position(&self, group: &str, start: &GroupStart) -> Result<(), GroupError> {
         let (cursor, ahead) = self.start(start)?;
         let keeper = self.keeper()?;
-        let (_, ticket) = keeper.change(|state| {
+        let ((), ticket) = keeper.change(|state| {
             let (group, _) = self.find(state, group)?;
             let moved = Change::Move {
                 group,
@@ -71,7 +71,12 @@ impl GroupStore for DiskLog {
     async fn groups(&self) -> Result<Vec<GroupInfo>, GroupError> {
         let now_ms = self.shared.options.clock.now_ms();
         let mut infos: Vec<GroupInfo> = self
-            .looking(move |state| state.by_name().map(|group| words::info(group, now_ms)).collect())
+            .looking(move |state| {
+                state
+                    .by_name()
+                    .map(|group| words::info(group, now_ms))
+                    .collect()
+            })
             .await?;
         // What was delivered until then is visible in a snapshot that is taken now.
         let snapshot = self.snapshot().await?;
@@ -175,7 +180,8 @@ impl GroupStore for DiskLog {
 
     async fn pending(&self, group: &str) -> Result<PendingSummary, GroupError> {
         let name = group.to_owned();
-        let summary = self.looking(move |state| state.group(&name).map(|(_, group)| words::sum(group)));
+        let summary =
+            self.looking(move |state| state.group(&name).map(|(_, group)| words::sum(group)));
         summary.await?.ok_or_else(|| self.no_group(group))
     }
 
@@ -191,7 +197,13 @@ impl GroupStore for DiskLog {
         let after = after.get(0);
         let entries = self.looking(move |state| {
             let (_, group) = state.group(&name)?;
-            Some(words::entries(group, consumer.as_deref(), after, count, now_ms))
+            Some(words::entries(
+                group,
+                consumer.as_deref(),
+                after,
+                count,
+                now_ms,
+            ))
         });
         entries.await?.ok_or_else(|| self.no_group(group))
     }

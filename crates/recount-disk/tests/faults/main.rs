@@ -9,6 +9,7 @@ mod fixture;
 mod flipped;
 mod follower;
 mod full;
+mod groups;
 mod kill;
 mod locks;
 mod missing;

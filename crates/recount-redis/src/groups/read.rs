@@ -15,7 +15,7 @@ use crate::wire::{self, Unexpected};
 /// Entries asked for at a time while it is not known how large they are.
 const PAGE_FIRST: usize = 128;
 /// Entries asked for at a time at most.
-const PAGE_MAX: usize = 5_000;
+const PAGE_MAX: usize = 1_000;
 
 /// What a log remembers of what it handed out.
 #[derive(Default)]

@@ -1,3 +1,6 @@
+-- Owns what was given back.
+local GIVEN_BACK = 'recount:given-back'
+
 -- The consumers of a group: names, what is pending for each, and how long ago (ms) it called. `clock` as everywhere:
 -- where one is given, scripts note by it when each called.
 local function consumers_of(clock, stream, state, group)
@@ -18,7 +21,7 @@ local function idle_of(clock, state, consumers)
   local at = redis.call('HGET', state, 'called')
   local least = at and math.max(0, clock_ms(clock) - at)
   for _, consumer in ipairs(consumers) do
-    if consumer[1] ~= 'recount:given-back' and not (least and least <= consumer[3]) then least = consumer[3] end
+    if consumer[1] ~= GIVEN_BACK and not (least and least <= consumer[3]) then least = consumer[3] end
   end
   return least
 end

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use recount_core::{AppendError, Batch, Durability, EventLog, MaxLength, Retention};
+use recount_core::{
+    AppendError, Batch, Durability, EventLog, GroupStart, GroupStore, HeldUp, MaxLength, Retention,
+};
 use recount_redis::{RedisOptions, WaitAof};
 use recount_testbed::{Flavor, Server};
 
@@ -48,6 +50,22 @@ async fn a_length_is_kept_exactly_or_about() {
         assert!(length >= 2_000, "never below what is kept");
         (length <= 3_000).then_some(())
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_length_is_kept_from_a_group_that_lags_or_not() {
+    for (held_up, kept) in [(HeldUp::Block, 40), (HeldUp::Force, 10)] {
+        let server = Server::start(Flavor::Redis70, &[]);
+        let mut options = keeping(10, true);
+        options.retention.held_up = held_up;
+        let log = open(&server.url(), options).await;
+        let created = log.create("audit", &GroupStart::Start).await;
+        created.expect("created");
+        for from in (0..40).step_by(4) {
+            log.append(batch(from..from + 4)).await.expect("appended");
+        }
+        assert_eq!(everything(&log).await.len(), kept);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

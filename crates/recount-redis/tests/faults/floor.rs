@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use recount_core::{
-    Cursor, EntryId, EventLog, HeldBack, Origin, Position, SessionRead, TrimLimit, TrimReport,
-    TrimRequest,
+    Cursor, EntryId, EventLog, GroupStart, GroupStore, HeldBack, HeldUp, Lost, Origin, Position,
+    SessionRead, TrimLimit, TrimReport, TrimRequest,
 };
 use recount_redis::RedisLog;
 use recount_testbed::{Flavor, Server};
@@ -77,6 +77,52 @@ async fn a_group_keeps_what_it_was_not_given_and_what_it_did_not_acknowledge() {
             "{flavor:?}"
         );
         assert_eq!(ids(&log).await, ["e9"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_nobody_calls_any_more_expires_and_a_mirror_does_not() {
+    for flavor in FLAVORS {
+        let server = Server::start(flavor, &[]);
+        let log = open(&server.url(), patient()).await;
+        let entries = ten(&log).await;
+        for group in ["old", "never"] {
+            let created = log.create(group, &GroupStart::Start).await;
+            created.expect("it is created");
+        }
+        log.read_new("old", "one", 4).await.expect("it is read");
+        let expiring = async |ms| {
+            let request = TrimRequest {
+                held_up: HeldUp::ExpireGroupsAfter(ms),
+                ..TrimRequest::exact(TrimLimit::MaxLength(2))
+            };
+            log.trim(&request).await.expect("it is trimmed")
+        };
+        loop {
+            let groups = log.groups().await.expect("they are listed");
+            // Time passes with every look.
+            if groups[1].idle_ms > Some(0) {
+                break;
+            }
+        }
+        let report = expiring(0).await;
+        assert_eq!((report.removed, report.lost.len()), (0, 0), "{flavor:?}");
+        assert_eq!(held(&report.held_back, &entries), [("group never", 0)]);
+        assert_eq!(log.destroy("never").await, Ok(true));
+        assert_eq!(expiring(3_600_000).await.removed, 0, "{flavor:?}");
+
+        let synced = Cursor::after(entries[5]);
+        let hour = Duration::from_hours(1);
+        let registered = log.register("laptop", &synced, hour).await;
+        registered.expect("it registers");
+        let report = expiring(0).await;
+        assert_eq!(report.removed, 6, "{flavor:?}");
+        assert_eq!(held(&report.held_back, &entries), [("mirror laptop", 6)]);
+        let lost = Lost {
+            by: "group old".into(),
+            entries: 6,
+        };
+        assert_eq!(report.lost, [lost], "{flavor:?}");
     }
 }
 

@@ -81,7 +81,7 @@ impl Shared {
     /// Whether nothing is to be done about a delivery, for this consumer has the entry or is done with it.
     fn is_here(&self, state: &mut State, position: Position, origin: Origin) -> bool {
         let repeated = state.repeated.as_ref();
-        let done = repeated.is_some_and(|repeated| repeated.contains(&position));
+        let done = repeated.is_some_and(|repeated| repeated.done.contains(&position));
         if origin == Origin::New && repeated.is_none() {
             return false;
         }

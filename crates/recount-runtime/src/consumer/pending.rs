@@ -141,7 +141,11 @@ impl Shared {
     pub async fn summary(&self) -> Result<PendingSummary, Halt> {
         let before = self.state.lock().delivered.clone();
         let pending = || self.groups.pending(&self.group);
-        let (summary, _) = self.call(pending).await?;
+        let (summary, failures) = self.call(pending).await?;
+        if failures > 0 {
+            // The group may be another one than before.
+            return Ok(summary);
+        }
         let mark = (0..self.log.partitions()).filter_map(|partition| {
             let first = summary.ranges.iter().find(|range| range.0 == partition);
             let entry_id = match first {

@@ -61,9 +61,17 @@ pub(super) struct State {
     pub delivered: Cursor,
     /// What this consumer acknowledged after the mark, oldest first.
     pub recent: VecDeque<Position>,
-    /// The same, once the group was created again: what it delivers then may be done with.
-    pub repeated: Option<HashSet<Position>>,
+    /// There once the group was created again, until it has delivered everything again.
+    pub repeated: Option<Repeated>,
     pub sequence: Sequence,
+}
+
+/// What a group may deliver again that was created again.
+pub(super) struct Repeated {
+    /// Up to here, entries were delivered before.
+    until: Cursor,
+    /// Those among them that are done with.
+    pub done: HashSet<Position>,
 }
 
 /// Who is to look again.
@@ -99,7 +107,7 @@ impl State {
             let position = self.lanes.item(*at).position;
             self.recent.push_back(position);
             if let Some(repeated) = &mut self.repeated {
-                repeated.insert(position);
+                repeated.done.insert(position);
             }
             self.lanes.acked(*at);
         }
@@ -115,12 +123,22 @@ impl State {
         let mark = &self.mark;
         let open = |position: &Position| position.entry_id > mark.get(position.partition);
         self.recent.retain(open);
-        if let Some(repeated) = &mut self.repeated {
-            repeated.retain(open);
-            if repeated.is_empty() {
-                self.repeated = None;
-            }
-        }
+        let passed = |repeated: &Repeated| {
+            let mut until = repeated.until.iter();
+            until.all(|position| position.entry_id <= mark.get(position.partition))
+        };
+        self.repeated.take_if(|repeated| passed(repeated));
+    }
+
+    /// The group begins again at the mark.
+    fn repeat(&mut self) {
+        let until = std::mem::replace(&mut self.delivered, self.mark.clone());
+        let repeated = self.repeated.get_or_insert_with(|| Repeated {
+            until: Cursor::start(),
+            done: HashSet::new(),
+        });
+        super::feed::advance(&mut repeated.until, &until);
+        repeated.done.extend(self.recent.iter().copied());
     }
 }
 
@@ -211,9 +229,7 @@ impl Shared {
             Err(error) if passes(&error) => self.counters.failed_calls.add(1),
             Err(error) => return Err(Halt::Failed(self.group_error(error))),
         }
-        let mut state = self.state.lock();
-        let recent: HashSet<_> = state.recent.iter().copied().collect();
-        state.repeated.get_or_insert_default().extend(recent);
+        self.state.lock().repeat();
         Ok(())
     }
 

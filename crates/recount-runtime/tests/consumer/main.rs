@@ -1,4 +1,10 @@
 //! Consumers of a log in memory, whose time stands still unless everybody waits.
 
+mod batches;
+mod failing;
+mod faults;
 mod flow;
+mod left;
+mod ordered;
+mod stopping;
 mod support;

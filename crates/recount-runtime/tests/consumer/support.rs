@@ -98,7 +98,8 @@ pub async fn publish_all(log: &TestLog, sessions: &[&str]) -> Vec<Position> {
 }
 
 pub async fn pending(log: &TestLog) -> Vec<PendingEntry> {
-    let all = log.pending_entries(GROUP, None, &Cursor::start(), 10_000);
+    let start = Cursor::start();
+    let all = log.pending_entries(GROUP, None, &start, 10_000);
     all.await.unwrap()
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use recount_conformance::{MemoryLog, MemoryOptions, MemoryStream};
 use recount_core::{
     AppendError, Batch, Cursor, Entry, Event, EventLog, EventType, GroupStart, GroupStore, Limits,
-    LogInfo, ManualClock, Page, Partition, Position, Query, ReadError, ReadRange, Receipt,
+    LogInfo, ManualClock, Outcome, Page, Partition, Position, Query, ReadError, ReadRange, Receipt,
     Timestamp, TrimError, TrimReport, TrimRequest,
 };
 use recount_runtime::{Access, Attempt, DeadLetters, NewLetter, Reason};
@@ -50,7 +50,7 @@ impl Desk {
         let log = MemoryLog::open(&MemoryStream::default(), options());
         log.create(GROUP, &GroupStart::Start).await.unwrap();
         let receipt = log.append(Batch::new(events)).await.unwrap();
-        let positions: Vec<_> = receipt.outcomes.iter().map(|o| o.position()).collect();
+        let positions: Vec<_> = receipt.outcomes.iter().map(Outcome::position).collect();
         log.read_new(GROUP, "c", 1_000).await.unwrap();
         log.ack(GROUP, &positions).await.unwrap();
         Self {

@@ -1,12 +1,16 @@
 //! What must hold of every history.
 
+mod entry;
+mod letters;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use recount_core::{EntryId, Partition, Position};
-use recount_runtime::Reason;
+use recount_core::Position;
 
-use crate::handler::number;
+use self::entry::{Facts, Handed, Seen};
 use crate::history::{Ended, Group, Instance, Moment, What};
 use crate::plan::Kind;
 use crate::round::Outcomes;
@@ -38,105 +42,6 @@ struct Checked<'a> {
     facts: Facts<'a>,
     text: String,
     count: usize,
-}
-
-/// What is known of the entries of a round.
-struct Facts<'a> {
-    /// The number and the session of each entry; none for what is no event.
-    entries: BTreeMap<Position, Option<(u64, &'a str)>>,
-    /// What was trimmed by force, whoever needed it.
-    trimmed: BTreeMap<Partition, EntryId>,
-}
-
-impl<'a> Facts<'a> {
-    fn of(outcomes: &'a Outcomes) -> Self {
-        let mut entries = BTreeMap::new();
-        let mut trimmed = BTreeMap::new();
-        for record in &outcomes.records {
-            match &record.what {
-                What::Published {
-                    position,
-                    number,
-                    session,
-                } => {
-                    entries.insert(*position, number.zip(session.as_deref()));
-                }
-                What::Trimmed { first } => {
-                    trimmed.insert(first.partition, first.entry_id);
-                }
-                _ => {}
-            }
-        }
-        Self { entries, trimmed }
-    }
-
-    fn is_trimmed(&self, position: Position) -> bool {
-        let first = self.trimmed.get(&position.partition);
-        first.is_some_and(|first| position.entry_id < *first)
-    }
-
-    fn session(&self, position: Position) -> Option<&'a str> {
-        self.entries
-            .get(&position)
-            .copied()
-            .flatten()
-            .map(|(_, session)| session)
-    }
-
-    /// The earlier entries of the same session.
-    fn before(&self, position: Position) -> Vec<Position> {
-        let Some(session) = self.session(position) else {
-            return Vec::new();
-        };
-        let start = Position {
-            entry_id: EntryId::MIN,
-            ..position
-        };
-        self.entries
-            .range(start..position)
-            .filter(|(_, known)| known.is_some_and(|(_, other)| other == session))
-            .map(|(position, _)| *position)
-            .collect()
-    }
-}
-
-/// What a group has seen of an entry so far.
-#[derive(Default)]
-struct Seen {
-    /// To whom it was delivered, and when that was asked for.
-    delivered: Vec<(Instance, Moment, Moment)>,
-    begun: Option<Moment>,
-    failed: u64,
-    /// Who handled it, and when that was done.
-    handled: Vec<(Instance, Moment)>,
-    lettered: Option<Moment>,
-    requeued: Option<Moment>,
-    /// Who acknowledged it, when that was sent and when it was known.
-    acked: Vec<(Instance, Moment, Moment)>,
-}
-
-impl Seen {
-    /// Whether the group is done with it, or was once.
-    fn is_done(&self) -> bool {
-        !self.handled.is_empty() || self.lettered.is_some() || !self.acked.is_empty()
-    }
-
-    /// Whether an open letter stands for it.
-    fn is_dead(&self) -> bool {
-        self.lettered
-            .is_some_and(|at| self.requeued.is_none_or(|requeued| requeued < at))
-    }
-
-    fn last_delivered_to(&self) -> Option<Instance> {
-        self.delivered.last().map(|(instance, ..)| *instance)
-    }
-
-    /// Whether others had it since an instance was done with it.
-    fn changed_hands(&self, instance: Instance, since: Moment) -> bool {
-        self.delivered
-            .iter()
-            .any(|(other, _, at)| *other != instance && *at > since)
-    }
 }
 
 impl Checked<'_> {
@@ -181,12 +86,18 @@ impl Checked<'_> {
                     instance,
                     position,
                     asked,
+                    count,
                     ..
                 } => {
                     let entry = seen.entry(*position).or_default();
                     let acked = entry.acked.iter().any(|(_, _, at)| at <= asked);
                     let again = entry.requeued > entry.acked.last().map(|(_, at, _)| *at);
-                    entry.delivered.push((*instance, *asked, moment));
+                    entry.delivered.push(Handed {
+                        to: *instance,
+                        asked: *asked,
+                        at: moment,
+                        count: *count,
+                    });
                     if acked && !again && destroyed.is_none() {
                         self.say_of(group, *position, "delivered after it was acknowledged");
                     }
@@ -207,16 +118,14 @@ impl Checked<'_> {
                 } => {
                     at_work.remove(&(*instance, *position));
                     let entry = seen.entry(*position).or_default();
-                    match outcome {
-                        Ended::Handled => entry.handled.push((*instance, moment)),
-                        Ended::Failed | Ended::Dropped => entry.failed += 1,
+                    if *outcome == Ended::Handled {
+                        entry.handled.push((*instance, moment));
                     }
                 }
                 What::Voided {
                     instance, position, ..
                 } => {
                     let entry = seen.entry(*position).or_default();
-                    entry.failed += 1;
                     let last = entry.handled.iter().rposition(|(by, _)| by == instance);
                     if let Some(last) = last {
                         entry.handled.remove(last);
@@ -240,7 +149,12 @@ impl Checked<'_> {
                     seen.entry(at.expect("it has one")).or_default().lettered = Some(moment);
                 }
                 What::Requeued { .. } => {
-                    seen.entry(at.expect("it has one")).or_default().requeued = Some(moment);
+                    let entry = seen.entry(at.expect("it has one")).or_default();
+                    entry.before = entry.requeued.replace(moment);
+                }
+                What::Refused { .. } => {
+                    let entry = seen.entry(at.expect("it has one")).or_default();
+                    entry.requeued = entry.before;
                 }
                 What::Destroyed { .. } => destroyed = Some(moment),
                 _ => {}
@@ -280,7 +194,7 @@ impl Checked<'_> {
             let had_before = entry
                 .delivered
                 .iter()
-                .any(|(to, at, _)| *to == instance && at < asked);
+                .any(|handed| handed.to == instance && handed.asked < *asked);
             !requeued && (calm || *by == instance || !had_before)
         });
         if acked {
@@ -309,16 +223,14 @@ impl Checked<'_> {
                 self.say_of(group, position, &complaint);
                 return;
             }
-            let got = |seen: &Seen| {
-                let last = seen.delivered.iter().rfind(|(to, ..)| *to == instance);
-                last.map(|(_, _, at)| *at)
-            };
-            let (Some(first), Some(second)) = (got(earlier), got(entry)) else {
+            let handed = (earlier.handed_to(instance), entry.handed_to(instance));
+            let (Some(first), Some(second)) = handed else {
                 continue;
             };
             let own = earlier.last_delivered_to() == Some(instance);
-            let stood = first < second && own && !earlier.is_done();
-            if stood {
+            // What others left comes in any order: claims find it so, and answers to claims are lost.
+            let fresh = second.count == 1;
+            if first.at < second.at && own && fresh && !earlier.is_done() {
                 let complaint =
                     format!("begun before {other} of its session, which the consumer has");
                 self.say_of(group, position, &complaint);
@@ -347,7 +259,7 @@ impl Checked<'_> {
                 entry
                     .delivered
                     .first()
-                    .is_some_and(|(_, at, _)| *at < destroyed)
+                    .is_some_and(|handed| handed.asked < destroyed)
             });
             if unknown {
                 continue;
@@ -359,91 +271,5 @@ impl Checked<'_> {
                 self.say_of(group, position, "neither handled nor a dead letter");
             }
         }
-    }
-
-    fn letters(&mut self) {
-        let outcomes = self.outcomes;
-        for (group, position, letter) in &outcomes.letters {
-            let Some(letter) = letter else {
-                self.say_of(*group, *position, "its letter is lost");
-                continue;
-            };
-            let known = self.facts.entries.get(position).copied().flatten();
-            let trimmed = self.facts.is_trimmed(*position);
-            let event = letter.event();
-            let held = event.as_ref().map(|event| number(event.id.as_str()));
-            if held != known.map(|(number, _)| number) && !trimmed {
-                let complaint = format!("its letter holds another event: {held:?}");
-                self.say_of(*group, *position, &complaint);
-            }
-            if letter.entry.is_none() && !trimmed {
-                self.say_of(*group, *position, "its letter does not hold it");
-            }
-            let why = self.wrong_reason(*group, *position, letter.reason, known);
-            if let Some(why) = why {
-                let complaint = format!("a dead letter ({:?}), but {why}", letter.reason);
-                self.say_of(*group, *position, &complaint);
-            }
-        }
-    }
-
-    /// Why an entry should not have become a dead letter.
-    fn wrong_reason(
-        &self,
-        group: Group,
-        position: Position,
-        reason: Reason,
-        known: Option<(u64, &str)>,
-    ) -> Option<&'static str> {
-        let plan = &self.outcomes.plan;
-        let Some((number, _)) = known else {
-            return (reason != Reason::Undecodable).then_some("it is no event");
-        };
-        match reason {
-            Reason::Undecodable => Some("it is an event"),
-            Reason::InSequence => {
-                let dead = |at| {
-                    self.outcomes
-                        .letters
-                        .iter()
-                        .any(|(g, p, _)| (*g, *p) == (group, at))
-                };
-                let allowed = plan.groups[group].in_sequence
-                    && self.facts.before(position).into_iter().any(dead);
-                (!allowed).then_some("none before it in its session is one")
-            }
-            _ => {
-                let temper = self.outcomes.plan.tempers.get(&number);
-                let max = plan.groups[group].max_deliveries;
-                let good = temper.is_none_or(|temper| temper.succeeds_within(max));
-                if !good {
-                    return None;
-                }
-                if plan.kind == Kind::Deadly {
-                    return Some("another one killed its consumers");
-                }
-                let tries = self.tries(group, position);
-                (tries <= max).then_some("it was not tried often enough")
-            }
-        }
-    }
-
-    /// How often an entry was delivered or failed.
-    fn tries(&self, group: Group, position: Position) -> u64 {
-        let records = self.outcomes.records.iter();
-        let counts = records.filter(|record| {
-            record.what.group() == Some(group)
-                && record.what.position() == Some(position)
-                && matches!(
-                    record.what,
-                    What::Delivered { .. }
-                        | What::Voided { .. }
-                        | What::Ended {
-                            outcome: Ended::Failed | Ended::Dropped,
-                            ..
-                        }
-                )
-        });
-        counts.count() as u64
     }
 }

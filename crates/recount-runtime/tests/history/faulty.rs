@@ -1,5 +1,7 @@
 //! A log and its groups as one consumer sees them: calls are slow, fail, or succeed without saying so.
 
+mod groups;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,17 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use recount_core::{
-    AppendError, Batch, Claim, ClaimRequest, ConsumerInfo, Cursor, Delivery, Entry, EntryId,
-    EventLog, GroupError, GroupInfo, GroupStart, GroupStore, LeaseAnswer, LeaseRequest, LogInfo,
-    Page, Partition, PendingEntry, PendingSummary, Position, Query, ReadError, ReadRange, Receipt,
-    SessionPage, SessionRead, TrimError, TrimReport, TrimRequest,
+    AppendError, Batch, Cursor, Entry, EntryId, EventLog, LogInfo, Page, Partition, Position,
+    Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError, TrimReport,
+    TrimRequest,
 };
 
-use crate::history::{Group, History, Instance, Moment, What};
+use crate::history::{Group, History, Instance, What};
 use crate::random::Random;
-
-pub trait Store: EventLog + GroupStore {}
-impl<T: EventLog + GroupStore> Store for T {}
 
 /// How likely faults are, of a thousand calls each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,13 +75,6 @@ enum Fault {
 }
 
 const ADDRESS: &str = "the store";
-
-fn unavailable() -> GroupError {
-    GroupError::Unavailable {
-        address: ADDRESS.into(),
-        message: "made to fail".into(),
-    }
-}
 
 fn unreadable() -> ReadError {
     ReadError::Unavailable {
@@ -155,26 +146,6 @@ impl<S: ?Sized> Faulty<S> {
         self.draw(weather.unanswered).then_some(Fault::Unanswered)
     }
 
-    /// Makes a call, faults or not. What it did is noted even where nobody is told.
-    async fn call<T>(
-        &self,
-        call: impl Future<Output = Result<T, GroupError>>,
-        note: impl FnOnce(&T, Moment),
-    ) -> Result<T, GroupError> {
-        let fault = self.fault().await;
-        if matches!(fault, Some(Fault::Refused)) {
-            return Err(unavailable());
-        }
-        let asked = self.history.now();
-        let answer = call.await?;
-        note(&answer, asked);
-        self.delay().await;
-        if fault.is_some() || self.is_cut() {
-            return Err(unavailable());
-        }
-        Ok(answer)
-    }
-
     async fn read<T>(
         &self,
         call: impl Future<Output = Result<T, ReadError>>,
@@ -183,18 +154,6 @@ impl<S: ?Sized> Faulty<S> {
             return Err(unreadable());
         }
         call.await
-    }
-
-    fn note_deliveries(&self, deliveries: &[Delivery], asked: Moment) {
-        for delivery in deliveries {
-            self.history.add(What::Delivered {
-                group: self.group,
-                instance: self.instance,
-                position: delivery.position,
-                asked,
-                count: delivery.delivery_count,
-            });
-        }
     }
 
     /// Notes the letters that a batch holds.
@@ -271,199 +230,12 @@ impl<S: EventLog + ?Sized> EventLog for Faulty<S> {
         self.read(self.store.info()).await
     }
 
+    fn partitions(&self) -> Partition {
+        self.store.partitions()
+    }
+
     async fn close(&self) -> Result<(), AppendError> {
         // Others have it open too.
         Ok(())
-    }
-}
-
-#[async_trait]
-impl<S: Store + ?Sized> GroupStore for Faulty<S> {
-    async fn create(&self, group: &str, start: &GroupStart) -> Result<(), GroupError> {
-        self.call(self.store.create(group, start), |(), _| ()).await
-    }
-
-    async fn set_position(&self, group: &str, start: &GroupStart) -> Result<(), GroupError> {
-        self.call(self.store.set_position(group, start), |(), _| ())
-            .await
-    }
-
-    async fn destroy(&self, group: &str) -> Result<bool, GroupError> {
-        let group_number = self.group;
-        let destroyed = || What::Destroyed {
-            group: group_number,
-        };
-        self.history.add(destroyed());
-        let answer = self.store.destroy(group).await;
-        self.history.add(destroyed());
-        answer
-    }
-
-    async fn groups(&self) -> Result<Vec<GroupInfo>, GroupError> {
-        self.call(self.store.groups(), |_, _| ()).await
-    }
-
-    async fn read_new(
-        &self,
-        group: &str,
-        consumer: &str,
-        count: usize,
-    ) -> Result<Vec<Delivery>, GroupError> {
-        self.call(self.store.read_new(group, consumer, count), |new, asked| {
-            self.note_deliveries(new, asked)
-        })
-        .await
-    }
-
-    async fn read_pending(
-        &self,
-        group: &str,
-        consumer: &str,
-        after: &Cursor,
-        count: usize,
-    ) -> Result<Vec<Delivery>, GroupError> {
-        let read = self.store.read_pending(group, consumer, after, count);
-        self.call(read, |again, asked| self.note_deliveries(again, asked))
-            .await
-    }
-
-    async fn ack(&self, group: &str, positions: &[Position]) -> Result<usize, GroupError> {
-        if self.draw(self.sky.now().full) {
-            return Err(GroupError::Full {
-                path: "groups.log".into(),
-            });
-        }
-        self.call(self.store.ack(group, positions), |_, asked| {
-            for position in positions {
-                self.history.add(What::Acked {
-                    group: self.group,
-                    instance: self.instance,
-                    position: *position,
-                    asked,
-                });
-            }
-        })
-        .await
-    }
-
-    async fn touch(
-        &self,
-        group: &str,
-        consumer: &str,
-        positions: &[Position],
-    ) -> Result<Vec<Position>, GroupError> {
-        self.call(self.store.touch(group, consumer, positions), |_, _| ())
-            .await
-    }
-
-    async fn nack(
-        &self,
-        group: &str,
-        consumer: &str,
-        positions: &[Position],
-        delay_ms: u64,
-    ) -> Result<usize, GroupError> {
-        let given_back = self.store.nack(group, consumer, positions, delay_ms);
-        self.call(given_back, |_, _| ()).await
-    }
-
-    async fn requeue(
-        &self,
-        group: &str,
-        positions: &[Position],
-    ) -> Result<Vec<Position>, GroupError> {
-        // Before it is done: somebody may handle it at once.
-        for position in positions {
-            self.history.add(What::Requeued {
-                group: self.group,
-                position: *position,
-            });
-        }
-        self.call(self.store.requeue(group, positions), |_, _| ())
-            .await
-    }
-
-    async fn pending(&self, group: &str) -> Result<PendingSummary, GroupError> {
-        self.call(self.store.pending(group), |_, _| ()).await
-    }
-
-    async fn pending_entries(
-        &self,
-        group: &str,
-        consumer: Option<&str>,
-        after: &Cursor,
-        count: usize,
-    ) -> Result<Vec<PendingEntry>, GroupError> {
-        let entries = self.store.pending_entries(group, consumer, after, count);
-        self.call(entries, |_, _| ()).await
-    }
-
-    async fn claim(
-        &self,
-        group: &str,
-        request: &ClaimRequest,
-        positions: &[Position],
-    ) -> Result<Vec<Delivery>, GroupError> {
-        let claim = self.store.claim(group, request, positions);
-        self.call(claim, |claimed, asked| self.note_deliveries(claimed, asked))
-            .await
-    }
-
-    async fn auto_claim(
-        &self,
-        group: &str,
-        request: &ClaimRequest,
-        after: &Cursor,
-        count: usize,
-    ) -> Result<Claim, GroupError> {
-        let claim = self.store.auto_claim(group, request, after, count);
-        self.call(claim, |claim, asked| {
-            self.note_deliveries(&claim.deliveries, asked)
-        })
-        .await
-    }
-
-    async fn consumers(&self, group: &str) -> Result<Vec<ConsumerInfo>, GroupError> {
-        self.call(self.store.consumers(group), |_, _| ()).await
-    }
-
-    async fn delete_consumer(
-        &self,
-        group: &str,
-        consumer: &str,
-        hand_over_to: Option<&str>,
-    ) -> Result<u64, GroupError> {
-        let deleted = self.store.delete_consumer(group, consumer, hand_over_to);
-        self.call(deleted, |_, _| ()).await
-    }
-
-    async fn lease(&self, group: &str, request: &LeaseRequest) -> Result<LeaseAnswer, GroupError> {
-        self.call(self.store.lease(group, request), |_, _| ()).await
-    }
-
-    async fn release(
-        &self,
-        group: &str,
-        consumer: &str,
-        partition: Partition,
-        token: u64,
-    ) -> Result<bool, GroupError> {
-        let released = self.store.release(group, consumer, partition, token);
-        self.call(released, |_, _| ()).await
-    }
-
-    async fn read_leased(
-        &self,
-        group: &str,
-        consumer: &str,
-        partition: Partition,
-        token: u64,
-        count: usize,
-    ) -> Result<Vec<Delivery>, GroupError> {
-        let read = self
-            .store
-            .read_leased(group, consumer, partition, token, count);
-        self.call(read, |new, asked| self.note_deliveries(new, asked))
-            .await
     }
 }

@@ -86,8 +86,13 @@ pub enum What {
         group: Group,
         position: Position,
     },
-    /// A dead letter was handed to the group again.
+    /// A dead letter is handed to the group again.
     Requeued {
+        group: Group,
+        position: Position,
+    },
+    /// But it was not, because its entry is trimmed or is pending already.
+    Refused {
         group: Group,
         position: Position,
     },
@@ -147,6 +152,7 @@ impl What {
             | Self::Acked { group, .. }
             | Self::Lettered { group, .. }
             | Self::Requeued { group, .. }
+            | Self::Refused { group, .. }
             | Self::Destroyed { group } => Some(*group),
         }
     }
@@ -165,13 +171,49 @@ impl What {
             | Self::Voided { position, .. }
             | Self::Acked { position, .. }
             | Self::Lettered { position, .. }
-            | Self::Requeued { position, .. } => Some(*position),
+            | Self::Requeued { position, .. }
+            | Self::Refused { position, .. } => Some(*position),
         }
     }
 }
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>8} ms  {:?}", self.at_ms, self.what)
+        write!(f, "{:>8} ms  ", self.at_ms)?;
+        if let Some(position) = self.what.position() {
+            write!(f, "{position}  ")?;
+        }
+        match &self.what {
+            What::Published {
+                number, session, ..
+            } => write!(f, "published: {number:?} {session:?}"),
+            What::Started { instance, .. } => write!(f, "consumer {instance} starts"),
+            What::Stopped { instance } => write!(f, "consumer {instance} has stopped"),
+            What::Died { instance } => write!(f, "consumer {instance} dies"),
+            What::Delivered {
+                instance,
+                asked,
+                count,
+                ..
+            } => write!(
+                f,
+                "delivered to {instance}, the {count}. time, asked at {asked}"
+            ),
+            What::Begun {
+                instance, count, ..
+            } => write!(f, "begun by {instance}, the {count}. time"),
+            What::Ended {
+                instance, outcome, ..
+            } => write!(f, "{outcome:?} by {instance}"),
+            What::Voided { instance, .. } => write!(f, "voided by {instance}"),
+            What::Acked {
+                instance, asked, ..
+            } => write!(f, "acknowledged by {instance}, sent at {asked}"),
+            What::Lettered { .. } => f.write_str("has a letter"),
+            What::Requeued { .. } => f.write_str("is requeued"),
+            What::Refused { .. } => f.write_str("was not requeued"),
+            What::Trimmed { first } => write!(f, "trimmed below {first}"),
+            What::Destroyed { .. } => f.write_str("the group is destroyed"),
+        }
     }
 }

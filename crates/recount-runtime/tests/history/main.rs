@@ -36,7 +36,7 @@ use plan::Plan;
 use round::{Outcomes, Round};
 
 /// Longer than any round takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Time as the runtime of a test has it, so that it can be skipped.
 struct TestTime(Instant);
@@ -49,7 +49,7 @@ impl Clock for TestTime {
 
 #[test]
 fn histories_of_a_log_in_memory() {
-    rounds("memory", 40, |seed| {
+    rounds("memory", 120, |seed| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -73,7 +73,7 @@ fn histories_of_a_log_in_memory() {
 
 #[test]
 fn histories_of_a_log_on_disk() {
-    rounds("disk", 4, |seed| {
+    rounds("disk", 3, |seed| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
@@ -86,7 +86,7 @@ fn histories_of_a_log_on_disk() {
                 ..DiskOptions::default()
             };
             let log = DiskLog::open(place.path(), "history", options).await;
-            let plan = Plan::of(seed, Duration::from_millis(10), 1);
+            let plan = Plan::of(seed, Duration::from_millis(5), 1);
             let parts = vec![log.expect("the log opens")];
             Round::new(plan, parts, Arc::new(SystemClock)).run().await
         })

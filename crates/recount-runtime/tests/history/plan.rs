@@ -118,8 +118,8 @@ impl GroupPlan {
                 Kind::Deadly => 3 + random.below(3),
                 _ => 2 + random.below(5),
             },
-            claim_after: unit * (10 + random.below(30) as u32),
-            lease: unit * (10 + random.below(30) as u32),
+            claim_after: unit * (20 + random.below(20) as u32),
+            lease: unit * (20 + random.below(20) as u32),
         }
     }
 }

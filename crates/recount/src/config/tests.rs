@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::*;
-use crate::MaxLength;
+use crate::{HeldUp, MaxLength};
 
 fn parse(text: &str) -> Result<ConfigFile, ConfigErrors> {
     ConfigFile::parse(Path::new("conf/recount.toml"), text.as_bytes())
@@ -36,7 +36,7 @@ fn resolve(
 }
 
 /// Of every setting: a value for the file, one for the variable, one for the flag.
-const SAMPLES: [(&str, &str, &str, &str); 21] = [
+const SAMPLES: [(&str, &str, &str, &str); 23] = [
     ("url", "\"disk:/a\"", "disk:/b", "disk:/c"),
     ("stream", "\"a\"", "b", "c"),
     ("fsync", "\"os\"", "always", "interval:5ms"),
@@ -48,6 +48,13 @@ const SAMPLES: [(&str, &str, &str, &str); 21] = [
     ("retention.max_length", "1", "unlimited", "3"),
     ("retention.max_length_exact", "true", "false", "true"),
     ("retention.period", "\"1s\"", "2w", "3d"),
+    (
+        "retention.held_up",
+        "\"force\"",
+        "block",
+        "expire-groups-after:2d",
+    ),
+    ("groups.fsync", "\"os\"", "always", "interval:5ms"),
     ("limits.event_bytes", "\"64KiB\"", "65537", "1MiB"),
     ("limits.batch_events", "5000", "6000", "7000"),
     ("limits.batch_bytes", "2_000_000", "3MiB", "4MiB"),
@@ -124,7 +131,8 @@ fn every_setting_is_taken_from_flag_variable_file_and_default_in_this_order() {
 #[test]
 fn what_is_written_arrives_in_its_field() {
     let file = "url = \"disk:data\"\nblock_timeout = \"1h30m\"\n[limits]\nevent_bytes = 2048\n\
-                [retention]\nmax_length = 1_000\nmax_length_exact = true\nperiod = \"30d\"\n";
+                [retention]\nmax_length = 1_000\nmax_length_exact = true\nperiod = \"30d\"\n\
+                held_up = \"expire-groups-after:7d\"\n[groups]\nfsync = \"always\"\n";
     let config = resolve(&[], &[], file).unwrap().config;
     assert_eq!(
         config,
@@ -138,8 +146,9 @@ fn what_is_written_arrives_in_its_field() {
                     exact: true
                 }),
                 period: Some(Duration::from_hours(720)),
-                ..Retention::default()
+                held_up: HeldUp::ExpireGroupsAfter(604_800_000),
             },
+            groups_fsync: SyncMode::Always,
             limits: Limits {
                 event_bytes_max: 2_048,
                 ..Limits::default()

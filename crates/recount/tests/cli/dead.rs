@@ -31,7 +31,7 @@ fn letters_are_listed_shown_retried_and_discarded() {
         assert_eq!(letters.len(), 6);
         for (letter, event) in letters.iter().zip(&events) {
             assert_eq!(letter["entry_id"], event["entry_id"]);
-            assert_eq!(letter["event"], *event);
+            assert_eq!(letter["entry"], *event);
             let error = format!("no {} here", event["id"].as_str().unwrap());
             assert_eq!(letter["error"], error);
             assert_eq!(letter["consumer"], "w1");

@@ -142,10 +142,15 @@ fn what_is_asked_wrongly_is_told() {
         &["dead", "retry", "--group", "g", "--all"],
         &["consume", "--group", "g", "--", "true"],
     ] {
-        let (before, after) = args.split_at(1);
-        let args = [before, &["--stream", "slip"], after].concat();
-        sandbox.run(&args).assert_refused(1, &["slip"]);
+        let mut command = sandbox.command(args);
+        let run: Run = command
+            .env("RECOUNT_STREAM", "slip")
+            .output()
+            .unwrap()
+            .into();
+        run.assert_refused(1, &["slip"]);
     }
+    assert!(!sandbox.path().join("recount-data/slip").exists());
     let created = [
         "groups", "create", "g", "--from", "start", "--stream", "new",
     ];

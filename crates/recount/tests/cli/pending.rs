@@ -39,14 +39,16 @@ fn what_is_pending_is_summed_up_and_listed() {
         assert_eq!(entries[0]["delivery_count"], 1);
 
         let one = document(&sandbox, &["--limit", "1"]);
-        assert_eq!(one["entries"].as_array().unwrap()[..], entries[..1]);
+        assert_eq!(one["entries"].as_array().unwrap().len(), 1);
+        assert_eq!(one["entries"][0]["entry_id"], entries[0]["entry_id"]);
         let none = document(&sandbox, &["--consumer", "w2"]);
         assert_eq!(none["entries"], json!([]));
         assert_eq!(none["pending"], number);
 
         let told = sandbox.run(&["pending", "g", "--limit", "1"]);
-        let head = format!("pending  {number} entries\n");
-        assert!(told.stdout.starts_with(&head), "{}", told.stdout);
+        let head = told.stdout.lines().next().unwrap();
+        assert!(head.starts_with("pending  "), "{head}");
+        assert!(head.ends_with(&format!(" {number} entries")), "{head}");
         assert!(told.stdout.ends_with("1  w1\n"), "{}", told.stdout);
         told.assert_said(&[&format!("the oldest 1 of {number}: --limit N shows more")]);
     }

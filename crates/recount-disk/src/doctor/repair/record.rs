@@ -57,7 +57,7 @@ impl Repair {
 /// Whether repairing this takes something away that cannot be made again.
 fn takes(finding: &Finding) -> bool {
     let set_aside = match finding.code {
-        "frame" | "two_files" | "watermark_beyond" => true,
+        "frame" | "two_files" | "watermark_beyond" | "groups" => true,
         "table" => finding.severity == super::Severity::Damage,
         _ => false,
     };

@@ -1,8 +1,6 @@
 //! What the calls have in common.
 
-use recount_core::{
-    EntryId, GroupError, GroupStart, InvalidId, Limits, Position, ReadError,
-};
+use recount_core::{EntryId, GroupError, GroupStart, InvalidId, Limits, Position, ReadError};
 
 use super::super::Groups;
 use super::super::change::{Change, cow};
@@ -147,7 +145,13 @@ impl Call<'_> {
                 called_ms: self.at_ms,
             };
             let called = (!tells).then_some(called);
-            return ([Some(consumer), called, change].into_iter().flatten().collect(), None);
+            return (
+                [Some(consumer), called, change]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+                None,
+            );
         }
         if tells {
             return (change.into_iter().collect(), None);

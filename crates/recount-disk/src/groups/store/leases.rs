@@ -27,7 +27,9 @@ impl DiskLog {
                     for_ms: until_ms - at_ms,
                 };
                 let asked = (at_ms, request.holds);
-                lease.waiting.insert(request.consumer.as_str().into(), asked);
+                lease
+                    .waiting
+                    .insert(request.consumer.as_str().into(), asked);
                 return (None, (taken, false));
             }
             let token = lease.token + u64::from(!is_theirs);

@@ -34,7 +34,8 @@ impl DiskLog {
         loop {
             let (seen, _) = keeper.change(|state| {
                 let (number, group) = self.find(state, name)?;
-                let held = lease.is_none_or(|(partition, token)| group.holds(partition, consumer, token));
+                let held =
+                    lease.is_none_or(|(partition, token)| group.holds(partition, consumer, token));
                 let wanted = if held { count } else { 0 };
                 Ok((Vec::new(), (number, group.cursor, wanted)))
             })?;

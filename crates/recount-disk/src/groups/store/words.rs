@@ -23,7 +23,9 @@ pub(super) fn info(group: &Group, now_ms: u64) -> GroupInfo {
 /// Counts what is retained behind a group's cursor.
 pub(super) fn set_lag(info: &mut GroupInfo, snapshot: &Snapshot) -> Result<(), Fault> {
     let delivered = snapshot.entries_through(info.last_delivered.get(0))?;
-    let lag = snapshot.added.saturating_sub(delivered.max(snapshot.trimmed));
+    let lag = snapshot
+        .added
+        .saturating_sub(delivered.max(snapshot.trimmed));
     info.lags = vec![(0, lag)];
     Ok(())
 }
@@ -57,7 +59,7 @@ pub(super) fn entries(
         let pending = group.pending.get(&id)?;
         Some(PendingEntry {
             position: position(id),
-            consumer: group.owner_of(pending).map(|name| name.to_string()),
+            consumer: group.owner_of(pending).map(ToString::to_string),
             idle_ms: pending.idle_ms(now_ms),
             delivery_count: pending.count,
         })
@@ -67,7 +69,9 @@ pub(super) fn entries(
         return ids.take(count).filter_map(describe).collect();
     };
     let owner = group.by_name.get(name);
-    let ids = owner.into_iter().flat_map(|&owner| group.owned_after(owner, after));
+    let ids = owner
+        .into_iter()
+        .flat_map(|&owner| group.owned_after(owner, after));
     ids.take(count).filter_map(describe).collect()
 }
 

@@ -14,9 +14,9 @@ for at = 5, #ARGV do
   local id = ARGV[at]
   local entry = listed(clock, stream, group, id, id, 1, consumer)[1]
   if entry and holds(stream, id) then
+    if delay > 0 then redis.call('HSET', due, id, from) else redis.call('HDEL', due, id) end
     local option, value = kept(clock, entry[3])
     redis.call('XCLAIM', stream, group, GIVEN_BACK, 0, id, option, value, 'JUSTID')
-    if delay > 0 then redis.call('HSET', due, id, from) else redis.call('HDEL', due, id) end
     given_back = given_back + 1
   end
 end

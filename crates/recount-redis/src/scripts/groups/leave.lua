@@ -26,10 +26,10 @@ if #page == tonumber(ARGV[6]) then return { 'moved', moved, page[#page][1] } end
 for _, entry in ipairs(listed(clock, stream, group, '-', '+', ARGV[6], consumer)) do
   if holds(stream, entry[1]) then return { 'moved', moved, '0-0' } end
 end
-redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
-redis.call('HDEL', state, 'c:' .. consumer, 'w:' .. consumer)
 if idle then
   local at, known = clock_ms(clock) - idle, redis.call('HGET', state, 'called')
   if not known or tonumber(known) < at then redis.call('HSET', state, 'called', format('%.0f', at)) end
 end
+redis.call('HDEL', state, 'c:' .. consumer, 'w:' .. consumer)
+redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
 return { 'moved', moved }

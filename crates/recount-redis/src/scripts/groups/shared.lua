@@ -1,7 +1,5 @@
 -- What the scripts on groups begin with. `clock` is the given time in milliseconds, or '' where the server's counts.
 
--- Owns what was given back.
-local GIVEN_BACK = 'recount:given-back'
 -- After every entry. (The very last id means '>' to servers before 7.2.)
 local BEYOND = U64_MAX .. '-18446744073709551614'
 

@@ -39,6 +39,27 @@ async fn a_group_is_shared_with_plain_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reading_and_acknowledging_a_batch_costs_two_commands() {
+    for flavor in FLAVORS {
+        let server = Server::start(flavor, &[]);
+        let log = open(&server.url(), RedisOptions::default()).await;
+        filled(&log, 1_000).await;
+        server.command(&["CONFIG", "RESETSTAT"]).assert_fine();
+        for _ in 0..10 {
+            let batch = read(&log, "a", 100).await;
+            assert_eq!(log.ack(GROUP, &batch).await, Ok(100));
+        }
+        for command in ["xreadgroup", "xack"] {
+            let calls = server.info(&format!("cmdstat_{command}"));
+            let calls = calls.expect("it was called");
+            assert!(calls.starts_with("calls=10,"), "{flavor:?}: {calls}");
+        }
+        assert_eq!(server.info("cmdstat_evalsha"), None, "{flavor:?}");
+        assert_eq!(server.info("cmdstat_xpending"), None, "{flavor:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_back_is_shown_to_nobody_and_had_by_all() {
     for flavor in FLAVORS {
         let server = Server::start(flavor, &[]);

@@ -1,7 +1,6 @@
 //! A log of several partitions in memory, whose calls on groups fail when they are told to.
 
 use std::future::{Future, poll_fn};
-use std::sync::Arc;
 use std::task::Poll;
 
 use async_trait::async_trait;
@@ -21,6 +20,8 @@ pub struct TestLog {
     parts: Vec<MemoryLog>,
     faults: Mutex<Vec<(Call, Fault)>>,
     calls: Mutex<Vec<Call>>,
+    /// A consumer that does not get through.
+    cut_off: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,7 @@ impl TestLog {
             parts: (0..partitions).map(part).collect(),
             faults: Mutex::default(),
             calls: Mutex::default(),
+            cut_off: Mutex::default(),
         }
     }
 
@@ -66,6 +68,19 @@ impl TestLog {
     /// Nothing fails any more.
     pub fn heal(&self) {
         self.faults.lock().clear();
+        *self.cut_off.lock() = None;
+    }
+
+    /// From now on this consumer cannot keep what it has, nor get more.
+    pub fn cut_off(&self, consumer: &str) {
+        *self.cut_off.lock() = Some(consumer.to_owned());
+    }
+
+    fn reached_by(&self, consumer: &str) -> Result<(), GroupError> {
+        match self.cut_off.lock().as_deref() == Some(consumer) {
+            true => Err(unavailable()),
+            false => Ok(()),
+        }
     }
 
     pub fn calls(&self, call: Call) -> usize {
@@ -91,10 +106,6 @@ impl TestLog {
             let due = faults.iter().position(|(of, _)| *of == call);
             due.map(|due| faults.remove(due).1)
         };
-        let unavailable = || GroupError::Unavailable {
-            address: "test".into(),
-            message: "made to fail".into(),
-        };
         match fault {
             None => work.await,
             Some(Fault::Unavailable) => Err(unavailable()),
@@ -113,6 +124,13 @@ impl TestLog {
 
     fn numbered(&self) -> impl Iterator<Item = (Partition, &MemoryLog)> {
         (0..).zip(&self.parts)
+    }
+}
+
+fn unavailable() -> GroupError {
+    GroupError::Unavailable {
+        address: "test".into(),
+        message: "made to fail".into(),
     }
 }
 
@@ -156,7 +174,7 @@ impl EventLog for TestLog {
         let partition = self.partition_of(&batch.events[0].session_id);
         let mut receipt = self.part(partition).append(batch).await?;
         for outcome in &mut receipt.outcomes {
-            if let recount_core::Outcome::Appended(position) = outcome {
+            if let recount_core::Outcome::Appended { position, .. } = outcome {
                 position.partition = partition;
             }
         }
@@ -290,6 +308,7 @@ impl GroupStore for TestLog {
         count: usize,
     ) -> Result<Vec<Delivery>, GroupError> {
         let work = async {
+            self.reached_by(consumer)?;
             let mut all = Vec::new();
             for (partition, part) in self.numbered() {
                 let room = count - all.len();
@@ -333,6 +352,7 @@ impl GroupStore for TestLog {
         positions: &[Position],
     ) -> Result<Vec<Position>, GroupError> {
         let work = async {
+            self.reached_by(consumer)?;
             let mut ours = Vec::new();
             for (partition, part) in self.numbered() {
                 let positions = locals(positions, partition);
@@ -427,6 +447,7 @@ impl GroupStore for TestLog {
         positions: &[Position],
     ) -> Result<Vec<Delivery>, GroupError> {
         let work = async {
+            self.reached_by(&request.consumer)?;
             let mut all = Vec::new();
             for (partition, part) in self.numbered() {
                 let positions = locals(positions, partition);
@@ -446,9 +467,10 @@ impl GroupStore for TestLog {
         count: usize,
     ) -> Result<Claim, GroupError> {
         let work = async {
+            self.reached_by(&request.consumer)?;
             for (partition, part) in self.numbered() {
-                let claim = part.auto_claim(group, request, &Cursor::start(), count);
-                let claim = claim.await?;
+                let start = Cursor::start();
+                let claim = part.auto_claim(group, request, &start, count).await?;
                 if !claim.deliveries.is_empty() {
                     return Ok(Claim {
                         deliveries: delivered(claim.deliveries, partition).collect(),

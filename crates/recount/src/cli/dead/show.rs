@@ -30,7 +30,7 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   recount dead show --group audit 1526919030474-0
-  recount dead show --group audit 1526919030474-0 --json | jq .event";
+  recount dead show --group audit 1526919030474-0 --json | jq .entry";
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let opened = Opened::for_reading(settings).await?;
