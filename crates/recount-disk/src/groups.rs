@@ -11,6 +11,7 @@ mod deliver;
 mod flusher;
 mod follower;
 mod frame;
+mod inner;
 mod journal;
 mod keeper;
 mod load;

@@ -76,12 +76,15 @@ impl Core {
     pub(super) fn sync_now(&self) {
         let (file, number, end, written) = {
             let inner = self.inner.lock();
+            if let Some(reason) = inner.stopped.clone() {
+                // Whoever waits learns of it.
+                self.synced
+                    .send_modify(|synced| synced.failed = Some(reason));
+                return;
+            }
             let Some(journal) = &inner.journal else {
                 return;
             };
-            if inner.stopped.is_some() {
-                return;
-            }
             let file = std::sync::Arc::clone(&journal.file);
             (file, journal.number, journal.end, inner.written)
         };

@@ -73,8 +73,15 @@ impl Journal {
     /// Writes a new file that holds `state` and puts it in its place.
     pub(super) fn write_anew(dir: &StreamDir, state: &State, number: u64) -> Result<Self, Fault> {
         let bytes = snapshot::file(state, &dir.meta, number);
-        let journal = Self::prepare(dir, &bytes, number)?;
-        take_place(dir)?;
+        let written = Self::prepare(dir, &bytes, number).and_then(|journal| {
+            take_place(dir)?;
+            Ok(journal)
+        });
+        if written.is_err() {
+            // A part of it would only take space. Removed at the next opening at the latest.
+            let _ = dir.storage.remove(&temporary(dir));
+        }
+        let journal = written?;
         dir.storage
             .sync_dir(&dir.path)
             .doing("syncing", &dir.path)?;
