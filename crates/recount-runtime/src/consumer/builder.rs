@@ -14,6 +14,38 @@ use super::work::Work;
 use crate::DeadLetters;
 
 /// A member of a consumer group that hands a stream's entries to a handler.
+///
+/// ```
+/// use std::sync::Arc;
+/// use recount_core::GroupStart;
+/// use recount_runtime::{Consumer, Handler, HandlerError, Message};
+///
+/// struct Print;
+///
+/// #[async_trait::async_trait]
+/// impl Handler for Print {
+///     async fn handle(&self, message: &Message) -> Result<(), HandlerError> {
+///         println!("{}", message.key());
+///         Ok(())
+///     }
+/// }
+///
+/// # async fn consume<L>(log: Arc<L>) -> Result<(), recount_runtime::ConsumerError>
+/// # where
+/// #     L: recount_core::EventLog + recount_core::GroupStore,
+/// # {
+/// let running = Consumer::builder(log)
+///     .group("audit")
+///     .create_from(GroupStart::Start)
+///     .keep_failing()
+///     .drain(true)
+///     .start(Print)
+///     .await?;
+/// let report = running.finished().await?;
+/// println!("{} acknowledged", report.metrics.acked);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Consumer;
 
 impl Consumer {
@@ -42,6 +74,7 @@ pub struct ConsumerBuilder {
 }
 
 /// What a builder was told.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself")]
 pub(super) struct Settings {
     pub group: Option<String>,
     pub name: Option<String>,
@@ -71,7 +104,7 @@ impl Default for Settings {
             buffer: 256,
             ordered: false,
             lease: Duration::from_secs(10),
-            claim_after: Duration::from_secs(60),
+            claim_after: Duration::from_mins(1),
             max_deliveries: 5,
             backoff: Backoff::default(),
             dead_letters: None,

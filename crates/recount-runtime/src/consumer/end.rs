@@ -46,7 +46,7 @@ pub(super) async fn run(shared: Arc<Shared>) -> Ended {
             consumer: shared.name.to_string(),
         }),
     };
-    let stopped = stop(&shared, reading, keeping).await;
+    let stopped = stop(&shared, reading, keeping, failed.is_none()).await;
     match failed {
         None => stopped,
         Some(error) => Err(error),
@@ -54,7 +54,12 @@ pub(super) async fn run(shared: Arc<Shared>) -> Ended {
 }
 
 /// Lets handlers finish, gives back what is left, and forgets the consumer.
-async fn stop(shared: &Arc<Shared>, mut reading: Tasks, mut keeping: Tasks) -> Ended {
+async fn stop(
+    shared: &Arc<Shared>,
+    mut reading: Tasks,
+    mut keeping: Tasks,
+    healthy: bool,
+) -> Ended {
     let deadline = Instant::now() + shared.settings.stop_within;
     shared.stopping.send_replace(true);
     shared.state.lock().stopping = true;
@@ -66,10 +71,13 @@ async fn stop(shared: &Arc<Shared>, mut reading: Tasks, mut keeping: Tasks) -> E
     let _ = tokio::time::timeout_at(deadline, handled).await;
     let cut_off = shared.cut();
     let last = deadline.max(Instant::now()) + GRACE;
-    let acked = settled(shared, &mut keeping, |counts| counts.finished == 0);
     let mut failed = None;
-    if let Ok(Err(error)) = tokio::time::timeout_at(last, acked).await {
-        failed = Some(error);
+    // A consumer that failed may have nobody left who acknowledges.
+    if healthy {
+        let acked = settled(shared, &mut keeping, |counts| counts.finished == 0);
+        if let Ok(Err(error)) = tokio::time::timeout_at(last, acked).await {
+            failed = Some(error);
+        }
     }
     keeping.shutdown().await;
     let removed = match tokio::time::timeout_at(last, hand_in(shared)).await {

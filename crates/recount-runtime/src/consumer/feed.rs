@@ -7,6 +7,7 @@ use recount_core::Cursor;
 use tokio::time::Instant;
 
 use super::intake::Origin;
+use super::pending::From;
 use super::shared::{Halt, Shared};
 
 /// The most entries that one call reads.
@@ -30,7 +31,7 @@ impl Shared {
     /// Reads until the consumer is to stop. Ends by itself once nothing is left, if it is to.
     pub async fn feed(self: Arc<Self>) -> Result<(), Halt> {
         self.learn_blocked(Origin::New).await?;
-        self.own_pending(true).await?;
+        self.own_pending(From::TheDead).await?;
         let mut seen = Cursor::start();
         let mut tail = None;
         let mut look_at = Instant::now();
@@ -47,6 +48,13 @@ impl Shared {
                 self.wait_for_room(look_at).await?;
                 continue;
             };
+            // What a hunt brings meanwhile is older than what is read, and comes before it.
+            let reading = self.hunting.lock().await;
+            let lost = std::mem::take(&mut self.state.lock().claim_lost);
+            if lost {
+                self.own_pending(From::LostAnswers).await?;
+                continue;
+            }
             let read = || self.groups.read_new(&self.group, &self.name, count);
             let (deliveries, failures) = self.call(read).await?;
             for delivery in &deliveries {
@@ -54,14 +62,18 @@ impl Shared {
             }
             if failures > 0 {
                 // What the calls brought whose answers were lost comes first: all of it is pending by now.
-                self.own_pending(false).await?;
+                self.own_pending(From::LostAnswers).await?;
                 continue;
             }
             let read = deliveries.len();
             if self.any_blocked(&deliveries) {
+                let in_hand = deliveries.iter().map(|delivery| delivery.position);
+                self.state.lock().in_hand = in_hand.collect();
                 self.relearn_blocked(|| self.given_back()).await?;
             }
             self.take_in(deliveries, Origin::New);
+            self.state.lock().in_hand.clear();
+            drop(reading);
             if read > 0 {
                 tail = None;
                 if read * 2 >= count {

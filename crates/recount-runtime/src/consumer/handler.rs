@@ -42,8 +42,8 @@ pub enum HandlerError {
 
 impl HandlerError {
     /// Trying again is useless, because of `error`.
-    pub fn dead(error: impl ToString) -> Self {
-        Self::Dead(error.to_string())
+    pub fn dead(error: impl Into<String>) -> Self {
+        Self::Dead(error.into())
     }
 
     /// What went wrong, in words.

@@ -44,7 +44,7 @@ impl Shared {
         for delivery in deliveries {
             let position = delivery.position;
             state.delivered.advance(position);
-            if self.is_here(&mut state, position, origin) {
+            if is_here(&mut state, &delivery, origin) {
                 continue;
             }
             let token = match self.token(&mut state, position) {
@@ -75,28 +75,6 @@ impl Shared {
         }
         if origin == Origin::Suspect {
             self.signals.turns.notify_one();
-        }
-    }
-
-    /// Whether nothing is to be done about a delivery, for this consumer has the entry or is done with it.
-    fn is_here(&self, state: &mut State, position: Position, origin: Origin) -> bool {
-        let repeated = state.repeated.as_ref();
-        let done = repeated.is_some_and(|repeated| repeated.done.contains(&position));
-        if origin == Origin::New && repeated.is_none() {
-            return false;
-        }
-        match state.lanes.has(position) {
-            Some(false) => true,
-            // Its acknowledgement may have come before this delivery.
-            Some(true) => {
-                state.lanes.add_finished(position);
-                true
-            }
-            None if done => {
-                state.lanes.add_finished(position);
-                true
-            }
-            None => false,
         }
     }
 
@@ -171,6 +149,31 @@ impl Shared {
             Box::new(Grave::new(Reason::Poison, error))
         })
     }
+}
+
+/// Whether nothing is to be done about a delivery, for this consumer has the entry or is done with it.
+fn is_here(state: &mut State, delivery: &Delivery, origin: Origin) -> bool {
+    let position = delivery.position;
+    let repeated = state.repeated.as_ref();
+    if origin == Origin::New && repeated.is_none() {
+        return false;
+    }
+    // Acknowledged, and handed to the group again since.
+    let requeued = origin != Origin::New && delivery.delivery_count == 1;
+    let done = repeated.is_some_and(|repeated| repeated.done.contains(&position));
+    match state.lanes.has(position) {
+        Some(false) => return true,
+        // It is found among what is pending once the answer came.
+        Some(true) if requeued => {
+            state.requeued.insert(position);
+            return true;
+        }
+        None if requeued || !done => return false,
+        // Its acknowledgement may have come before this delivery.
+        Some(true) | None => {}
+    }
+    state.lanes.add_finished(position);
+    true
 }
 
 /// The entry is of a partition that this consumer may not handle now.

@@ -3,16 +3,22 @@
 //! Entries of one session make a *lane*: only the first of a lane may be handled, and it leaves the lane once it is done
 //! with. Lanes are lists through the table of entries: a session costs nothing while none of its entries is here.
 
+mod drop;
+mod look;
+mod suspects;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use recount_core::{Partition, Position, Timestamp};
+use recount_core::{Position, Timestamp};
 use tokio::time::Instant;
 
 use super::grave::Grave;
 use super::message::Message;
 use crate::Attempt;
+
+pub(super) use suspects::Turn;
 
 /// The entries, in lanes.
 #[derive(Default)]
@@ -24,6 +30,8 @@ pub(super) struct Lanes {
     ready: VecDeque<usize>,
     /// Suspects that are first in their lanes.
     suspects: BTreeMap<Position, usize>,
+    /// One of them came to the front, and nobody was told yet.
+    came_first: bool,
     /// The suspect at work, and since when.
     alone: Option<(usize, Instant)>,
     resting: BinaryHeap<Reverse<(Instant, usize, u32)>>,
@@ -57,6 +65,10 @@ pub(super) struct New {
     pub grave: Option<Box<Grave>>,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one entry"
+)]
 pub(super) struct Item {
     pub position: Position,
     lane: u64,
@@ -101,19 +113,6 @@ enum Weight {
     Nothing,
     Untaken,
     Held,
-}
-
-/// Whose turn it is among suspects.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// This one's: it is pending at this position, and has to be claimed first.
-    Take(usize, Position),
-    /// One was made ready.
-    Ready,
-    /// Nobody's, until that one is done with or this long has passed.
-    Wait(Instant),
-    /// There are none.
-    None,
 }
 
 impl Lanes {
@@ -210,6 +209,7 @@ impl Lanes {
                     item.stage = Stage::Waiting;
                     let position = item.position;
                     self.suspects.insert(position, at);
+                    self.came_first = true;
                 }
                 Stage::Queued => {
                     item.stage = Stage::Ready;
@@ -371,71 +371,6 @@ impl Lanes {
         position
     }
 
-    /// A suspect was handled once: it is as any other from now on. Returns whether others waited for that.
-    pub fn clear(&mut self, at: usize) -> bool {
-        self.items[at].suspect = false;
-        let was = self.alone.is_some_and(|(alone, _)| alone == at);
-        if was {
-            self.alone = None;
-        }
-        was
-    }
-
-    /// Begins with the next suspect, if none is at work, or has been for `patience`.
-    pub fn turn(&mut self, now: Instant, patience: std::time::Duration) -> Turn {
-        if let Some((_, since)) = self.alone
-            && now < since + patience
-        {
-            return Turn::Wait(since + patience);
-        }
-        let Some((position, at)) = self.suspects.pop_first() else {
-            return Turn::None;
-        };
-        self.alone = Some((at, now));
-        if self.items[at].message.is_some() {
-            self.items[at].stage = Stage::Ready;
-            self.ready.push_front(at);
-            Turn::Ready
-        } else {
-            self.items[at].stage = Stage::Taking;
-            Turn::Take(at, position)
-        }
-    }
-
-    /// Whether a suspect is here, at work or not.
-    pub fn has_suspects(&self) -> bool {
-        self.alone.is_some() || !self.suspects.is_empty() || self.counts.untaken > 0
-    }
-
-    /// A suspect was claimed.
-    pub fn taken(&mut self, at: usize, message: Message, grave: Option<Box<Grave>>) {
-        debug_assert_eq!(self.items[at].stage, Stage::Taking);
-        self.discount(at);
-        self.counts.held += 1;
-        let item = &mut self.items[at];
-        item.weight = Weight::Held;
-        item.message = Some(message);
-        item.grave = grave;
-        item.stage = Stage::Ready;
-        self.ready.push_front(at);
-    }
-
-    /// A suspect was not to be had, and never will be.
-    pub fn gone(&mut self, at: usize) {
-        debug_assert_eq!(self.items[at].stage, Stage::Taking);
-        self.advance(at);
-        self.vacate(at);
-    }
-
-    /// A suspect was not to be had yet: it rests, and is asked for again.
-    pub fn not_yet(&mut self, at: usize, until: Instant) {
-        debug_assert_eq!(self.items[at].stage, Stage::Taking);
-        self.alone = None;
-        let item = &mut self.items[at];
-        item.stage = Stage::Resting;
-        self.resting.push(Reverse((until, at, item.generation)));
-    }
-
     /// Makes those ready that have rested. Returns when the next one has.
     pub fn rested(&mut self, now: Instant) -> Option<Instant> {
         while let Some(&Reverse((until, at, generation))) = self.resting.peek() {
@@ -462,95 +397,21 @@ impl Lanes {
         self.finished.len()
     }
 
-    /// One that was done with is acknowledged.
-    pub fn acked(&mut self, at: usize) {
+    /// One that was done with is acknowledged. Returns whether suspects waited for that.
+    pub fn acked(&mut self, at: usize) -> bool {
         debug_assert_eq!(self.items[at].stage, Stage::Finished);
         self.counts.finished -= 1;
+        let alone = self.alone;
         self.vacate(at);
+        alone.is_some() && self.alone.is_none()
     }
+}
 
-    /// Drops an entry whose handling did not begin. Returns whether it was dropped.
-    fn cancel(&mut self, at: usize) -> bool {
-        match self.items[at].stage {
-            Stage::Queued | Stage::Ready => {
-                self.discount(at);
-                if self.alone.is_some_and(|(alone, _)| alone == at) {
-                    self.alone = None;
-                }
-                let item = &mut self.items[at];
-                item.stage = Stage::Cancelled;
-                item.message = None;
-                true
-            }
-            Stage::Waiting | Stage::Resting => {
-                let position = self.items[at].position;
-                self.suspects.remove(&position);
-                self.advance(at);
-                self.vacate(at);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Drops what is at `position` if its handling did not begin.
-    pub fn cancel_at(&mut self, position: Position) -> bool {
-        match self.find(position) {
-            Some(at) => self.cancel(at),
-            None => false,
-        }
-    }
-
-    /// Drops everything of a partition whose handling did not begin. Returns what of it was taken already.
-    pub fn cancel_partition(&mut self, partition: Partition) -> Vec<Position> {
-        let mut cancelled = Vec::new();
-        for at in 0..self.items.len() {
-            let item = &self.items[at];
-            let (position, held) = (item.position, item.weight == Weight::Held);
-            if position.partition == partition && self.cancel(at) && held {
-                cancelled.push(position);
-            }
-        }
-        cancelled
-    }
-
-    fn find(&self, position: Position) -> Option<usize> {
-        self.items.iter().position(|item| {
-            item.position == position && !matches!(item.stage, Stage::Vacant | Stage::Cancelled)
-        })
-    }
-
-    /// Whether the entry at a position is here; `Some(true)` if it is done with.
-    pub fn has(&self, position: Position) -> Option<bool> {
-        self.find(position)
-            .map(|at| self.items[at].stage == Stage::Finished)
-    }
-
-    /// What a consumer has to keep others from taking: what it has read, and with `untaken` also what it knows to be its own.
-    pub fn kept(&self, untaken: bool) -> Vec<Position> {
-        let wanted = |weight| weight == Weight::Held || untaken && weight == Weight::Untaken;
-        let kept = self.items.iter().filter(|item| wanted(item.weight));
-        kept.map(|item| item.position).collect()
-    }
-
-    /// What was read and is not done with, to be given back.
-    pub fn unfinished(&self) -> Vec<Position> {
-        let unfinished = self
-            .items
-            .iter()
-            .filter(|item| item.weight == Weight::Held && item.stage != Stage::Finished);
-        unfinished.map(|item| item.position).collect()
-    }
-
-    /// Whether anything of a partition is in flight, or not acknowledged yet.
-    pub fn busy(&self, partition: Partition) -> bool {
-        self.items.iter().any(|item| {
-            item.position.partition == partition
-                && matches!(
-                    item.stage,
-                    Stage::InFlight | Stage::Finished | Stage::Taking
-                )
-        })
+impl Item {
+    /// Whether it may be given back. A suspect that no handler had would pass for innocent then: it stays this
+    /// consumer's, for whoever takes it over to take care.
+    fn is_cleared(&self) -> bool {
+        !self.suspect || self.given_back || self.stage == Stage::InFlight
     }
 }
 

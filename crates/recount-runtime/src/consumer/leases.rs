@@ -36,7 +36,7 @@ impl Shared {
         }
     }
 
-    /// Asks for every partition, held or not. Returns how soon one that somebody else holds may be free.
+    /// Asks for every partition, held or not. Returns how soon to ask again, where that is sooner than usual.
     async fn ask_for_all(
         self: &Arc<Self>,
         given_up: &BTreeMap<Partition, Instant>,
@@ -56,16 +56,20 @@ impl Shared {
                 holds,
             };
             let asked = Instant::now();
-            let lease = || self.groups.lease(&self.group, &request);
-            match self.insist(lease).await? {
-                LeaseAnswer::Held(lease) => {
+            match self.groups.lease(&self.group, &request).await {
+                // The leases of the others do not wait for this one.
+                Err(error) => {
+                    self.overcome(error).await?;
+                    soonest = Some(self.settings.lease / 12);
+                }
+                Ok(LeaseAnswer::Held(lease)) => {
                     self.hold(&lease, asked);
                     let idler = lease.waiting.iter().any(|(_, has)| has + 2 <= holds);
                     if idler && held.is_some_and(|held| !held.fresh) {
                         releases = Some(partition);
                     }
                 }
-                LeaseAnswer::Taken { for_ms, .. } => {
+                Ok(LeaseAnswer::Taken { for_ms, .. }) => {
                     if let Some(held) = held {
                         self.lose_partition(partition, held.token);
                     }

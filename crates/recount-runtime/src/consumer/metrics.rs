@@ -176,7 +176,7 @@ fn bucket(ns: u64) -> usize {
 /// The greatest number of nanoseconds that a bucket counts.
 fn upper_end(bucket: usize) -> u64 {
     let (doubling, eighth) = (bucket as u32 / PER_DOUBLING, bucket as u64 % 8);
-    let end = (8 + eighth + 1) as f64 / 8.0 * (doubling as f64).exp2();
+    let end = (8 + eighth + 1) as f64 / 8.0 * f64::from(doubling).exp2();
     (end.ceil() as u64).saturating_sub(1)
 }
 

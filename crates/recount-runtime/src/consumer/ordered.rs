@@ -144,10 +144,13 @@ impl Shared {
         }
         let read = deliveries.len();
         if self.any_blocked(&deliveries) {
+            let in_hand = deliveries.iter().map(|delivery| delivery.position);
+            self.state.lock().in_hand = in_hand.collect();
             self.relearn_blocked(|| self.adopt(partition, Left::ByNobody))
                 .await?;
         }
         self.take_in(deliveries, Origin::New);
+        self.state.lock().in_hand.clear();
         Ok(read)
     }
 

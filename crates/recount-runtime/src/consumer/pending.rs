@@ -1,15 +1,14 @@
 //! What is pending already: left by an earlier life of this consumer, or by others.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use recount_core::{
-    ClaimRequest, Cursor, IdRange, PendingEntry, PendingSummary, Position, ReadRange,
+    ClaimRequest, Cursor, EntryId, IdRange, Partition, PendingEntry, PendingSummary, Position,
+    ReadRange,
 };
-use tokio::time::Instant;
 
 use super::intake::{Origin, lane, own_lane};
-use super::lanes::{New, Turn};
+use super::lanes::New;
 use super::shared::{Halt, Shared};
 
 /// How many pending entries are listed in one call.
@@ -18,13 +17,34 @@ pub(super) const LISTED: usize = 500;
 const UNTAKEN_MAX: usize = 10_000;
 /// How many pages of pending entries one look goes through.
 const PAGES: usize = 10;
-/// How long to wait before asking again for an entry that is not to be had yet.
-const NOT_YET: Duration = Duration::from_millis(500);
+
+/// Where entries come from that are pending for this consumer, and that it does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// An earlier life, which may have ended because of one of them.
+    TheDead,
+    /// Given back by others.
+    Nobody,
+    /// Some call or other, whose answer was lost.
+    LostAnswers,
+}
+
+impl From {
+    /// Whether an entry killed nobody.
+    fn is_trusted(self, delivery_count: u64) -> bool {
+        match self {
+            Self::TheDead => false,
+            Self::Nobody => true,
+            // What was delivered once was new.
+            Self::LostAnswers => delivery_count == 1,
+        }
+    }
+}
 
 impl Shared {
-    /// Finds what is pending for this consumer and not in its hands. As `suspects`, it is taken one by one later;
-    /// otherwise no handler ever saw it, and all of it is taken now.
-    pub async fn own_pending(self: &Arc<Self>, suspects: bool) -> Result<(), Halt> {
+    /// Finds what is pending for this consumer and not in its hands. Suspects are taken one by one later; what no
+    /// handler ever saw is taken now.
+    pub async fn own_pending(self: &Arc<Self>, from: From) -> Result<(), Halt> {
         let mut after = Cursor::start();
         loop {
             let name = Some(&*self.name);
@@ -37,13 +57,14 @@ impl Shared {
                 return Ok(());
             }
             let next = past(&after, &listed);
-            if suspects {
-                self.expect(&listed).await?;
-                self.until_untaken(UNTAKEN_MAX).await?;
-            } else {
-                let positions = self.not_here(&listed);
-                self.take_over(&positions, 0, Origin::Trusted).await?;
-            }
+            let (trusted, suspects): (Vec<_>, Vec<_>) = listed
+                .into_iter()
+                .partition(|entry| from.is_trusted(entry.delivery_count));
+            let positions = self.not_here(&trusted);
+            // Claiming its own again is harmless, whatever became of the answer.
+            self.take_over(&positions, 0).await?;
+            self.expect(&suspects).await?;
+            self.until_untaken(UNTAKEN_MAX).await?;
             after = next;
         }
     }
@@ -53,7 +74,9 @@ impl Shared {
         let state = self.state.lock();
         let positions = listed.iter().map(|entry| entry.position);
         positions
-            .filter(|position| state.lanes.has(*position).is_none())
+            .filter(|position| {
+                state.lanes.has(*position).is_none() && !state.in_hand.contains(position)
+            })
             .collect()
     }
 
@@ -96,13 +119,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Claims entries that killed nobody, as many at a time as there is room for.
+    /// Claims entries that killed nobody, as many at a time as there is room for. Returns how many
+    /// calls failed.
     async fn take_over(
         self: &Arc<Self>,
         mut positions: &[Position],
         min_idle_ms: u64,
-        origin: Origin,
-    ) -> Result<(), Halt> {
+    ) -> Result<u32, Halt> {
+        let mut failed = 0;
         while !positions.is_empty() {
             let room = {
                 let held = self.state.lock().lanes.counts().held;
@@ -117,16 +141,18 @@ impl Shared {
             let (now, later) = positions.split_at(room.min(positions.len()));
             let request = self.claim_request(min_idle_ms);
             let claim = || self.groups.claim(&self.group, &request, now);
-            let (deliveries, _) = self.call(claim).await?;
+            let _claiming = self.claiming.lock().await;
+            let (deliveries, failures) = self.call(claim).await?;
+            failed += failures;
             self.counters.claimed.add(deliveries.len());
-            self.learn_blocked(origin).await?;
-            self.take_in(deliveries, origin);
+            self.learn_blocked(Origin::Trusted).await?;
+            self.take_in(deliveries, Origin::Trusted);
             positions = later;
         }
-        Ok(())
+        Ok(failed)
     }
 
-    fn claim_request(&self, min_idle_ms: u64) -> ClaimRequest {
+    pub fn claim_request(&self, min_idle_ms: u64) -> ClaimRequest {
         ClaimRequest {
             consumer: self.name.to_string(),
             min_idle_ms,
@@ -174,7 +200,7 @@ impl Shared {
         let mut nothing = true;
         if own > (counts.held + counts.untaken) as u64 {
             nothing = false;
-            self.own_pending(false).await?;
+            self.own_pending(From::LostAnswers).await?;
         }
         if summary.count > owned {
             nothing = false;
@@ -201,132 +227,12 @@ impl Shared {
                 .filter(|entry| entry.consumer.is_none())
                 .collect();
             let positions = self.not_here(&nobodys);
-            self.take_over(&positions, u64::MAX, Origin::Trusted)
-                .await?;
+            if self.take_over(&positions, u64::MAX).await? > 0 {
+                // What a call brought whose answer was lost is this consumer's by now.
+                self.own_pending(From::Nobody).await?;
+            }
             after = next;
         }
-        Ok(())
-    }
-
-    /// Takes over one entry that its owner left behind, unless there are suspects enough. Returns whether it
-    /// found any.
-    async fn hunt(self: &Arc<Self>) -> Result<bool, Halt> {
-        // One hunter at a time: two would take two.
-        let _hunting = self.hunting.lock().await;
-        if self.state.lock().lanes.has_suspects() {
-            return Ok(true);
-        }
-        let request = self.claim_request(self.claim_after_ms());
-        let mut after = Cursor::start();
-        loop {
-            let claim = || self.groups.auto_claim(&self.group, &request, &after, 1);
-            let (claim, _) = self.call(claim).await?;
-            let found = !claim.deliveries.is_empty();
-            self.counters.claimed.add(claim.deliveries.len());
-            if found {
-                self.learn_blocked(Origin::Suspect).await?;
-            }
-            self.take_in(claim.deliveries, Origin::Suspect);
-            match claim.next {
-                Some(next) if !found => after = next,
-                _ => return Ok(found),
-            }
-        }
-    }
-
-    /// Begins with suspects, one at a time.
-    pub async fn suspects(self: Arc<Self>) -> Result<(), Halt> {
-        let mut hunts = false;
-        loop {
-            let turn = {
-                let mut state = self.state.lock();
-                if state.stopping {
-                    return Err(Halt::Stopping);
-                }
-                let turn = state.lanes.turn(Instant::now(), self.settings.claim_after);
-                if turn == Turn::Ready {
-                    super::workers::spawn(&self, &mut state);
-                }
-                turn
-            };
-            match turn {
-                Turn::Ready => hunts = true,
-                Turn::Take(at, position) => {
-                    hunts = true;
-                    self.take_suspect(at, position).await?;
-                }
-                Turn::Wait(until) => tokio::select! {
-                    () = self.signals.turns.notified() => {}
-                    ended = self.until(until) => ended?,
-                },
-                // Whoever left one may have left more.
-                Turn::None if hunts && !self.settings.ordered => {
-                    hunts = false;
-                    self.hunt().await?;
-                }
-                Turn::None => tokio::select! {
-                    () = self.signals.turns.notified() => {}
-                    () = self.stopped() => return Err(Halt::Stopping),
-                },
-            }
-        }
-    }
-
-    /// Claims a suspect, which counts before it is handed out.
-    async fn take_suspect(self: &Arc<Self>, at: usize, position: Position) -> Result<(), Halt> {
-        let held = self.token(&mut self.state.lock(), position).is_ok();
-        if !held {
-            self.state.lock().lanes.gone(at);
-            return Ok(());
-        }
-        let request = self.claim_request(0);
-        let positions = [position];
-        let claim = || self.groups.claim(&self.group, &request, &positions);
-        let claimed = match self.call(claim).await {
-            Ok((claimed, _)) => claimed,
-            Err(halt) => {
-                self.state.lock().lanes.gone(at);
-                return Err(halt);
-            }
-        };
-        let Some(delivery) = claimed.into_iter().next() else {
-            let waits = self.is_pending(position).await?;
-            let mut state = self.state.lock();
-            if waits {
-                state.lanes.not_yet(at, Instant::now() + NOT_YET);
-                drop(state);
-                self.signals.rests.notify_one();
-            } else {
-                state.lanes.gone(at);
-                super::workers::spawn(self, &mut state);
-            }
-            self.signals.room.notify_one();
-            return Ok(());
-        };
-        self.counters.delivered.add(1);
-        self.counters.claimed.add(1);
-        self.learn_blocked(Origin::Suspect).await?;
-        let mut state = self.state.lock();
-        state.delivered.advance(position);
-        let origin = match state.lanes.item(at).given_back {
-            true => Origin::Trusted,
-            false => Origin::Suspect,
-        };
-        let Ok(token) = self.token(&mut state, position) else {
-            state.lanes.gone(at);
-            return Ok(());
-        };
-        match self.received(delivery, token, origin, &state.sequence) {
-            Some(received) => state.lanes.taken(at, received.message, received.grave),
-            None => {
-                state.lanes.gone(at);
-                state.lanes.add_finished(position);
-                self.signals.acks.notify_one();
-            }
-        }
-        super::workers::spawn(self, &mut state);
-        drop(state);
-        self.signals.room.notify_one();
         Ok(())
     }
 
@@ -338,19 +244,6 @@ impl Shared {
             self.counters.given_back.add(given_back);
         }
         Ok(())
-    }
-
-    /// Whether an entry is still pending, whoever has it.
-    async fn is_pending(&self, position: Position) -> Result<bool, Halt> {
-        let Some(before) = position.entry_id.previous() else {
-            return Ok(false);
-        };
-        let after = only_after(position.partition, before, self.log.partitions());
-        let list = || self.groups.pending_entries(&self.group, None, &after, 1);
-        let (listed, _) = self.call(list).await?;
-        Ok(listed
-            .first()
-            .is_some_and(|entry| entry.position == position))
     }
 }
 
@@ -364,18 +257,11 @@ pub(super) fn past(after: &Cursor, listed: &[PendingEntry]) -> Cursor {
 }
 
 /// After `id` in one partition, and after everything in the others.
-pub(super) fn only_after(
-    partition: recount_core::Partition,
-    id: recount_core::EntryId,
-    partitions: u32,
-) -> Cursor {
+pub(super) fn only_after(partition: Partition, id: EntryId, partitions: u32) -> Cursor {
     (0..partitions)
         .map(|other| Position {
             partition: other,
-            entry_id: match other == partition {
-                true => id,
-                false => recount_core::EntryId::MAX,
-            },
+            entry_id: if other == partition { id } else { EntryId::MAX },
         })
         .collect()
 }

@@ -65,6 +65,7 @@ impl RunningConsumer {
             state: parking_lot::Mutex::new(State::default()),
             signals: Signals::default(),
             hunting: tokio::sync::Mutex::default(),
+            claiming: tokio::sync::Mutex::default(),
             stopping: watch::Sender::new(false),
             threads: tokio::runtime::Handle::current().metrics().num_workers(),
         });

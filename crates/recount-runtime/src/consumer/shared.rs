@@ -33,8 +33,10 @@ pub(super) struct Shared {
     pub counters: Counters,
     pub state: Mutex<State>,
     pub signals: Signals,
-    /// Held by whoever looks for what others left behind.
+    /// Held by whoever looks for what others left behind, and by whoever reads what is new.
     pub hunting: tokio::sync::Mutex<()>,
+    /// Held while entries are claimed and put into their lanes, and while acknowledging is tried again.
+    pub claiming: tokio::sync::Mutex<()>,
     pub stopping: watch::Sender<bool>,
     /// How many threads handlers may compute on.
     pub threads: usize,
@@ -42,6 +44,7 @@ pub(super) struct Shared {
 
 /// What changes under one lock.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct State {
     pub lanes: Lanes,
     pub workers: Workers,
@@ -49,6 +52,12 @@ pub(super) struct State {
     pub holds: BTreeMap<Partition, Hold>,
     /// An ordered consumer has asked for every partition once.
     pub asked: bool,
+    /// A claim's answer was lost: what it brought is to be found among what is pending, before anything new is read.
+    pub claim_lost: bool,
+    /// What was read and is not in its lane yet.
+    pub in_hand: HashSet<Position>,
+    /// Entries handed to the group again while their first acknowledgement is under way: it must not be made again.
+    pub requeued: HashSet<Position>,
     /// Nothing more is begun.
     pub stopping: bool,
     /// What workers do does not count any more.
@@ -101,18 +110,21 @@ pub(super) enum Halt {
 const RECENT_MAX: usize = 65_536;
 
 impl State {
-    /// Remembers that these were acknowledged.
-    pub fn acknowledged(&mut self, items: &[usize]) {
+    /// Remembers that these were acknowledged. Returns whether suspects waited for that.
+    pub fn acknowledged(&mut self, items: &[usize]) -> bool {
+        let mut turns = false;
         for at in items {
             let position = self.lanes.item(*at).position;
             self.recent.push_back(position);
             if let Some(repeated) = &mut self.repeated {
                 repeated.done.insert(position);
             }
-            self.lanes.acked(*at);
+            self.requeued.remove(&position);
+            turns |= self.lanes.acked(*at);
         }
         let excess = self.recent.len().saturating_sub(RECENT_MAX);
         self.recent.drain(..excess);
+        turns
     }
 
     /// Everything up to `mark` was acknowledged.
@@ -199,7 +211,7 @@ impl Shared {
     }
 
     /// Does what helps against an error. Fails if nothing does.
-    async fn overcome(&self, error: GroupError) -> Result<(), Halt> {
+    pub async fn overcome(&self, error: GroupError) -> Result<(), Halt> {
         match error {
             GroupError::NoGroup { .. } => self.create_again().await,
             error if passes(&error) => {

@@ -85,7 +85,8 @@ fn next(shared: &Arc<Shared>, batch: &mut Batch, slot: usize) -> bool {
     if !more {
         state.workers.retire(slot);
     }
-    tell.acks = shared.is_time_to_ack(&mut state, now, more, batch);
+    tell.turns |= state.lanes.take_came_first();
+    tell.acks = batch.is_time_to_ack(&mut state, now);
     drop(state);
     tell.all(&shared.signals);
     batch.drop_spent();

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use recount_core::{
-    AppendError, Batch, Cursor, EntryId, EventId, EventLog, GroupError, GroupStore, Position,
+    AppendError, Batch, Cursor, EntryId, EventId, EventLog, GroupError, GroupStore, PendingEntry,
+    Position,
 };
 
 use super::letter::Reason;
@@ -32,6 +33,11 @@ pub enum Refusal {
     /// It follows an earlier letter of its session, which stays open.
     #[error("it follows the letter of entry {0} of its session: retry that one first, or with it")]
     Follows(Position),
+    /// The group has the entry still.
+    #[error(
+        "the group has not acknowledged its entry yet: whoever gave up on it is about to, or its entry is being handled again; retry it in a moment"
+    )]
+    NotAcknowledged,
 }
 
 /// How many letters are closed in one go.
@@ -61,23 +67,17 @@ impl DeadLetters {
         for rounds in rounds.chunks(AT_ONCE) {
             self.step(&*log, Step::Retrying, rounds).await?;
             let positions: Vec<_> = rounds.iter().map(|round| round.position).collect();
-            let requeued = self.requeued(&positions, groups).await;
-            let requeued = requeued.map_err(|source| DeadError::Requeue {
+            let refused = self.requeue(&positions, groups).await;
+            let refused = refused.map_err(|source| DeadError::Requeue {
                 group: self.group().to_owned(),
                 source,
             })?;
-            let (done, trimmed): (Vec<_>, Vec<_>) = rounds
-                .iter()
-                .partition(|round| requeued.contains(&round.position));
-            self.step(&*log, Step::Retried, done.iter().copied())
+            let done = |round: &&Round| !refused.contains_key(&round.position);
+            self.step(&*log, Step::Retried, rounds.iter().filter(done))
                 .await?;
-            outcome
-                .retried
-                .extend(done.iter().map(|round| round.position));
-            let trimmed = trimmed
-                .iter()
-                .map(|round| (round.position, Refusal::Trimmed));
-            outcome.refused.extend(trimmed);
+            let done = rounds.iter().filter(done);
+            outcome.retried.extend(done.map(|round| round.position));
+            outcome.refused.extend(refused);
         }
         outcome.refused.sort_by_key(|(position, _)| *position);
         Ok(outcome)
@@ -167,40 +167,54 @@ impl DeadLetters {
         appended.map(drop).map_err(|error| self.append_error(error))
     }
 
-    /// Makes entries pending again. Returns those that the group has, or will be delivered.
-    async fn requeued(
+    /// Makes entries pending again. Returns those that the group does not have now.
+    async fn requeue(
         &self,
         positions: &[Position],
         groups: &dyn GroupStore,
-    ) -> Result<BTreeSet<Position>, GroupError> {
+    ) -> Result<BTreeMap<Position, Refusal>, GroupError> {
         let group = self.group();
-        let requeued = groups.requeue(group, positions).await?;
-        let mut has: BTreeSet<_> = requeued.into_iter().collect();
-        let passed_over: Vec<_> = positions.iter().filter(|p| !has.contains(*p)).collect();
+        let requeued: BTreeSet<_> = groups
+            .requeue(group, positions)
+            .await?
+            .into_iter()
+            .collect();
+        let passed_over: Vec<_> = positions
+            .iter()
+            .filter(|p| !requeued.contains(*p))
+            .collect();
+        let mut refused = BTreeMap::new();
         if passed_over.is_empty() {
-            return Ok(has);
+            return Ok(refused);
         }
         let infos = groups.groups().await?;
         let Some(info) = infos.iter().find(|info| info.name == group) else {
             // Destroyed since: let the store say so.
-            return groups.pending(group).await.map(|_| has);
+            return groups.pending(group).await.map(|_| refused);
         };
         let partitions: Vec<_> = info.lags.iter().map(|(partition, _)| *partition).collect();
         for &position in passed_over {
-            let undelivered = info.last_delivered.get(position.partition) < position.entry_id;
-            if undelivered || self.is_pending(position, &partitions, groups).await? {
-                has.insert(position);
+            if info.last_delivered.get(position.partition) < position.entry_id {
+                // It will be delivered.
+                continue;
+            }
+            match self.pending(position, &partitions, groups).await? {
+                // An earlier call came this far.
+                Some(entry) if entry.consumer.is_none() && entry.delivery_count == 0 => {}
+                // An acknowledgement under way would take it away again.
+                Some(_) => drop(refused.insert(position, Refusal::NotAcknowledged)),
+                None => drop(refused.insert(position, Refusal::Trimmed)),
             }
         }
-        Ok(has)
+        Ok(refused)
     }
 
-    async fn is_pending(
+    async fn pending(
         &self,
         position: Position,
         partitions: &[u32],
         groups: &dyn GroupStore,
-    ) -> Result<bool, GroupError> {
+    ) -> Result<Option<PendingEntry>, GroupError> {
         let others = partitions.iter().filter(|p| **p != position.partition);
         let others = others.map(|&partition| Position {
             partition,
@@ -214,6 +228,6 @@ impl DeadLetters {
         let next = groups
             .pending_entries(self.group(), None, &after, 1)
             .await?;
-        Ok(next.first().is_some_and(|entry| entry.position == position))
+        Ok(next.into_iter().find(|entry| entry.position == position))
     }
 }

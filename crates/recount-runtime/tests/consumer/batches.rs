@@ -67,11 +67,13 @@ async fn after_a_failure_what_follows_in_its_session_comes_again() {
     let published = publish_all(&log, &["a", "a", "b", "a"]).await;
     let fails = published[1];
     let (handler, record, _) = batches(move |messages| {
-        let outcome =
-            |message: &Message| match message.position == fails && message.delivery_count == 1 {
-                true => Err(HandlerError::Retry("once".into())),
-                false => Ok(()),
-            };
+        let outcome = |message: &Message| {
+            if message.position == fails && message.delivery_count == 1 {
+                Err(HandlerError::Retry("once".into()))
+            } else {
+                Ok(())
+            }
+        };
         messages.iter().map(outcome).collect()
     });
     let builder = consumer(&log, "w").drain(true);

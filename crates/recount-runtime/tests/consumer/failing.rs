@@ -62,9 +62,10 @@ async fn a_retry_waits_and_holds_up_its_session_only() {
     let record = Record::default();
     let first = published[0];
     let handler = Noting::new(&record, move |message| {
-        match message.position == first && message.delivery_count < 4 {
-            true => fail("not yet"),
-            false => succeed(),
+        if message.position == first && message.delivery_count < 4 {
+            fail("not yet")
+        } else {
+            succeed()
         }
     });
     let begun = tokio::time::Instant::now();
@@ -206,9 +207,12 @@ async fn without_dead_letters_entries_are_tried_until_they_succeed() {
     let log = log_with_group(1).await;
     publish(&log, "a").await;
     let record = Record::default();
-    let handler = Noting::new(&record, |message| match message.delivery_count < 40 {
-        true => Box::pin(async { Err(HandlerError::dead("hopeless")) }),
-        false => succeed(),
+    let handler = Noting::new(&record, |message| {
+        if message.delivery_count < 40 {
+            Box::pin(async { Err(HandlerError::dead("hopeless")) })
+        } else {
+            succeed()
+        }
     });
     let running = consumer(&log, "w").max_deliveries(3).start(handler).await;
     let running = running.unwrap();

@@ -129,9 +129,12 @@ async fn a_suspect_that_hangs_does_not_hold_up_the_others_for_ever() {
     log.read_new(GROUP, "w", 3).await.unwrap();
     let record = Record::default();
     let first = published[0];
-    let handler = Noting::new(&record, move |message| match message.position == first {
-        true => hang(),
-        false => succeed(),
+    let handler = Noting::new(&record, move |message| {
+        if message.position == first {
+            hang()
+        } else {
+            succeed()
+        }
     });
     let running = consumer(&log, "w").start(handler).await.unwrap();
     record.until_handled(2).await;
@@ -203,7 +206,7 @@ async fn a_claimed_entry_that_is_finished_late_does_no_harm() {
     let (first, second) = (Record::default(), Record::default());
     let slow = Noting::new(&first, |_| {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             Ok(())
         })
     });
@@ -223,4 +226,23 @@ async fn a_claimed_entry_that_is_finished_late_does_no_harm() {
     let report = one.stop().await.unwrap();
     assert_eq!((report.metrics.lost, report.metrics.handled), (1, 2));
     two.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspect_behind_another_entry_of_its_session_has_its_turn() {
+    let log = log_with_group(1).await;
+    let published = publish_all(&log, &["a", "a"]).await;
+    log.read_new(GROUP, "dead", 1).await.unwrap();
+    let record = Record::default();
+    let slow = Noting::new(&record, |_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Ok(())
+        })
+    });
+    // The second one is at work when the first one, long idle by then, is claimed.
+    let running = consumer(&log, "w").start(slow).await.unwrap();
+    record.until_handled(2).await;
+    assert_eq!(record.handled(), [published[1], published[0]]);
+    running.stop().await.unwrap();
 }

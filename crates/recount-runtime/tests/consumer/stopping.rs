@@ -44,9 +44,10 @@ async fn handlers_that_take_too_long_are_cut_off_and_their_entries_given_back() 
     let published = publish_all(&log, &["hangs", "fine"]).await;
     let record = Record::default();
     let handler = Noting::new(&record, |message| {
-        match message.event().unwrap().session_id == "hangs" {
-            true => hang(),
-            false => succeed(),
+        if message.event().unwrap().session_id == "hangs" {
+            hang()
+        } else {
+            succeed()
         }
     });
     let builder = consumer(&log, "w").stop_within(Duration::from_secs(2));

@@ -60,6 +60,31 @@ async fn a_letter_that_is_not_open_is_refused_and_nothing_done() {
 }
 
 #[tokio::test]
+async fn a_retry_before_the_group_acknowledged_the_entry_is_refused() {
+    let desk = Desk::with(&["s1"]).await;
+    let letters = desk.letters();
+    letters.add(desk.letter(0).await).await.unwrap();
+    // The consumer that wrote the letter has not come to acknowledge its entry.
+    desk.log
+        .set_position("audit", &GroupStart::Start)
+        .await
+        .unwrap();
+    let taken = desk.log.read_new("audit", "slow", 1).await.unwrap();
+    assert_eq!(taken[0].position, desk.positions[0]);
+    let retried = letters.retry(&desk.positions, &*desk.log).await.unwrap();
+    assert_eq!(retried.retried, []);
+    let refused = [(desk.positions[0], Refusal::NotAcknowledged)];
+    assert_eq!(retried.refused, refused);
+    assert_eq!(open_positions(&letters).await, desk.positions);
+
+    let acked = desk.log.ack("audit", &desk.positions).await.unwrap();
+    assert_eq!(acked, 1);
+    let retried = letters.retry(&desk.positions, &*desk.log).await.unwrap();
+    assert_eq!(retried.retried, desk.positions);
+    assert_eq!(desk.pending().await, desk.positions);
+}
+
+#[tokio::test]
 async fn a_retry_of_a_trimmed_entry_is_refused_with_what_to_do() {
     let desk = Desk::with(&["s1", "s2"]).await;
     let letters = desk.letters();

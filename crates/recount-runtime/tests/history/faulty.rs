@@ -9,9 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use recount_core::{
-    AppendError, Batch, Cursor, Entry, EntryId, EventLog, LogInfo, Page, Partition, Position,
-    Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError, TrimReport,
-    TrimRequest,
+    AppendError, Batch, Cursor, Entry, EntryId, EventLog, LogInfo, Outcome, Page, Partition,
+    Position, Query, ReadError, ReadRange, Receipt, SessionPage, SessionRead, TrimError,
+    TrimReport, TrimRequest,
 };
 
 use crate::history::{Group, History, Instance, What};
@@ -156,10 +156,11 @@ impl<S: ?Sized> Faulty<S> {
         call.await
     }
 
-    /// Notes the letters that a batch holds.
-    fn note_letters(&self, batch: &Batch) {
-        for event in &batch.events {
-            if event.event_type.as_str() != "dead_letter.added" {
+    /// Notes the letters that a batch added.
+    fn note_letters(&self, batch: &Batch, receipt: &Receipt) {
+        for (event, outcome) in batch.events.iter().zip(&receipt.outcomes) {
+            let added = matches!(outcome, Outcome::Appended { .. });
+            if !added || event.event_type.as_str() != "dead_letter.added" {
                 continue;
             }
             let data: serde_json::Value =
@@ -190,7 +191,7 @@ impl<S: EventLog + ?Sized> EventLog for Faulty<S> {
             return Err(unavailable());
         }
         let receipt = self.store.append(batch.clone()).await?;
-        self.note_letters(&batch);
+        self.note_letters(&batch, &receipt);
         self.delay().await;
         if fault.is_some() || self.is_cut() {
             return Err(unavailable());

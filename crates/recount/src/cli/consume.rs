@@ -40,12 +40,13 @@ use super::settings::Settings;
 /// With --feed one command runs all the time. It is given an event a line, and answers each, in any order,
 /// with a line {"id": ID, "ok": true} or {"id": ID, "ok": false, "error": TEXT}, where ID is the event's id. If
 /// it ends, it is started again, and what it has not answered is tried again. With --feed=blind it answers
-/// nothing: an event is acknowledged once it is written to the command, which keeps the output it was given.
+/// nothing, its output goes where that of recount goes, and an event is acknowledged once it is written to it.
 ///
-/// Events of one session are handled one after the other, in order. Several processes with different names share the
-/// group, on a server; on disk, one process at a time consumes. Ctrl-C and SIGTERM let the commands at work
-/// finish, give back the rest and exit with 130; a second one ends at once. What a killed process had
-/// pending, others take over after --claim-after, and a process of the same name at once.
+/// Within a process, events of one session are handled one after the other, in order. On a server several
+/// processes, each with a name of its own, share a group, and any of them may get any event, unless --ordered is
+/// given; on disk, one process at a time consumes. Ctrl-C and SIGTERM let the commands at work finish, give back
+/// the rest and exit with 130; a second one ends at once. What a killed process had pending, others take over
+/// after --claim-after, and a process of the same name at once.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 // Each is a flag of its own.
@@ -54,7 +55,7 @@ pub(super) struct Args {
     #[command(flatten)]
     group: GroupFlag,
 
-    /// The consumer's name, which nobody else may have who runs [default: host, process id, a random number]
+    /// The consumer's name; no two that run may have the same [default: host, process id, a random number]
     #[arg(long, value_name = "NAME", value_parser = id)]
     name: Option<String>,
 
@@ -75,7 +76,7 @@ pub(super) struct Args {
     #[arg(long)]
     in_sequence: bool,
 
-    /// End once nothing is left to be handled
+    /// End once nothing is left to be handled; what other consumers have in hand does not count
     #[arg(long)]
     drain: bool,
 
@@ -115,7 +116,7 @@ enum FeedMode {
     Blind,
 }
 
-const EXAMPLES: &str = r#"Examples:
+const EXAMPLES: &str = r"Examples:
   recount consume --group audit --from start -- ./audit.sh
   recount consume --group webhooks --name hook-1 --concurrency 8 -- \
       curl -fsS --json @- https://example.org/hook
@@ -133,7 +134,7 @@ Variables of a command that is run once an event:
   RECOUNT_CONSUMER        the consumer's name
   RECOUNT_DELIVERY_COUNT  the how many-th attempt this is, from 1
   RECOUNT_KEY             GROUP/PARTITION/ENTRY_ID, to remember what is done
-  RECOUNT_LEASE_TOKEN     with --ordered: greater for each later owner"#;
+  RECOUNT_LEASE_TOKEN     with --ordered: greater for each later owner";
 
 pub(super) async fn run(args: Args, settings: &Settings, mut interrupt: Interrupt) -> Result {
     let program = Program::new(args.command.clone())?;

@@ -123,9 +123,10 @@ fn summed_up(summary: &PendingSummary) -> Vec<(String, String)> {
     let mut rows = vec![("pending".to_owned(), count(summary.count, "entry"))];
     let many = summary.ranges.len() > 1;
     for (partition, first, last) in &summary.ranges {
-        let name = match many {
-            true => format!("partition {partition}"),
-            false => "from, to".to_owned(),
+        let name = if many {
+            format!("partition {partition}")
+        } else {
+            "from, to".to_owned()
         };
         rows.push((name, format!("{first}, {last}")));
     }

@@ -1,5 +1,6 @@
 //! Groups are created, moved, watched and deleted.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout};
 
@@ -77,7 +78,7 @@ fn a_group_is_created_shown_moved_and_deleted() {
         &["dead", "list", "--group", "audit"],
         &["groups", "--quiet"],
     ] {
-        story += &format!("$ recount {}\n{}\n", args.join(" "), told(args));
+        let _ = writeln!(story, "$ recount {}\n{}", args.join(" "), told(args));
     }
     insta::assert_snapshot!("groups", story);
 }

@@ -77,9 +77,10 @@ impl TestLog {
     }
 
     fn reached_by(&self, consumer: &str) -> Result<(), GroupError> {
-        match self.cut_off.lock().as_deref() == Some(consumer) {
-            true => Err(unavailable()),
-            false => Ok(()),
+        if self.cut_off.lock().as_deref() == Some(consumer) {
+            Err(unavailable())
+        } else {
+            Ok(())
         }
     }
 

@@ -1,7 +1,7 @@
 //! What must hold of dead letters.
 
 use recount_core::Position;
-use recount_runtime::Reason;
+use recount_runtime::{LetterState, Reason};
 
 use super::Checked;
 use crate::handler::{Temper, number};
@@ -27,12 +27,42 @@ impl Checked<'_> {
             if letter.entry.is_none() && !trimmed {
                 self.say_of(*group, *position, "its letter does not hold it");
             }
+            if letter.state == LetterState::Retried
+                && !trimmed
+                && !self.came_back(*group, *position)
+            {
+                let complaint = "its letter was closed as retried, and it was not handled since";
+                self.say_of(*group, *position, complaint);
+            }
             let why = self.wrong_reason(*group, *position, letter.reason, known);
             if let Some(why) = why {
                 let complaint = format!("a dead letter ({:?}), but {why}", letter.reason);
                 self.say_of(*group, *position, &complaint);
             }
         }
+    }
+
+    /// Whether an entry was handled after its last letter was written, or its group was destroyed.
+    fn came_back(&self, group: Group, position: Position) -> bool {
+        let records = self
+            .outcomes
+            .records
+            .iter()
+            .rev()
+            .map(|record| &record.what);
+        let of_group = records.filter(|what| what.group() == Some(group));
+        let mut since = of_group.take_while(
+            |what| !matches!(what, What::Lettered { position: at, .. } if *at == position),
+        );
+        since.any(|what| match what {
+            What::Destroyed { .. } => true,
+            What::Ended {
+                position: at,
+                outcome: Ended::Handled,
+                ..
+            } => *at == position,
+            _ => false,
+        })
     }
 
     /// Why an entry should not have become a dead letter.
