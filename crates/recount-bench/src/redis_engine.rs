@@ -20,12 +20,12 @@ use clap::{Args, ValueEnum};
 use crate::report::CaseReport;
 use crate::{Common, Failure, redis, report};
 
+pub use client::Client;
+pub use fill::stream as fill_stream;
 pub use lag::{Run as LagRun, measure as measure_lag};
 pub use memory::{Run as MemoryRun, measure as measure_memory};
 pub use mirror::{Run as MirrorRun, measure as measure_mirror};
 pub use publish::{Run as PublishRun, measure as measure_publish};
-pub use client::Client;
-pub use fill::stream as fill_stream;
 pub use servers::{ServerOptions, url};
 pub use session::{Run as SessionRun, measure as measure_session};
 

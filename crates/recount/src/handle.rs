@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use recount_core::{
-    AppendError, Batch, Event, EventLog, GroupError, LogInfo, Origin, Outcome, Partition, Query, ReadError,
-    ReadRange, Receipt, SessionRead, StartFrom, TrimError, TrimReport, TrimRequest, UpcastLog,
-    Upcasters,
+    AppendError, Batch, Event, EventLog, GroupError, LogInfo, Origin, Outcome, Partition, Query,
+    ReadError, ReadRange, Receipt, SessionRead, StartFrom, TrimError, TrimReport, TrimRequest,
+    UpcastLog, Upcasters,
 };
 use recount_runtime::{DeadError, Incident, Mirror, MirrorError, MirroredLog};
 
@@ -75,9 +75,7 @@ impl Recount {
     }
 
     pub(crate) fn grouped(&self) -> Result<&Groups, GroupError> {
-        self.groups
-            .as_deref()
-            .ok_or(GroupError::Unsupported)
+        self.groups.as_deref().ok_or(GroupError::Unsupported)
     }
 
     pub(crate) fn on(self, server: Server) -> Self {

@@ -97,8 +97,8 @@ pub use recount_disk::SyncMode;
 pub use recount_redis::{InvalidRedisUrl, RedisUrl, WaitAof};
 pub use recount_runtime::{
     Attempt, Backoff, BatchHandler, Consumer, ConsumerBuilder, ConsumerError, ConsumerMetrics,
-    ConsumerReport, DeadError, DeadLetters, Handler, HandlerError, Latency, Letter, LetterState, Message,
-    Reason, RunningConsumer,
+    ConsumerReport, DeadError, DeadLetters, Handler, HandlerError, Latency, Letter, LetterState,
+    Message, Reason, RunningConsumer,
 };
 pub use recount_runtime::{Effect, Ledger, Once, Refusal, Retried};
 pub use recount_runtime::{

@@ -26,8 +26,7 @@ struct Pair {
     note: &'static str,
 }
 
-const SHARED: &str =
-    "both through the same runtime and the same handler, which counts; filling the stream is not timed";
+const SHARED: &str = "both through the same runtime and the same handler, which counts; filling the stream is not timed";
 
 /// Batches of 100, synced now and then.
 pub fn batch(options: &Options) -> Result<CaseReport, Failure> {

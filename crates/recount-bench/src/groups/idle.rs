@@ -52,8 +52,7 @@ pub fn case(options: &Options) -> Result<CaseReport, Failure> {
         let dir = files::fresh_dir(options.common.dir.as_deref())?;
         process::settle();
         let arguments = [("events", options.idle_events.to_string())];
-        let measured: Measured =
-            process::measured("measure-groups-idle", dir.path(), &arguments)?;
+        let measured: Measured = process::measured("measure-groups-idle", dir.path(), &arguments)?;
         dir.close()?;
         eprintln!(
             "idle {run}: publish -> handler p50 {:.0} us, fdatasync p50 {:.0} us, ratio {:.2}",

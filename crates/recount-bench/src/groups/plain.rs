@@ -18,7 +18,11 @@ pub async fn consume(port: u16) -> Result<u64, Failure> {
     let client = Client::connect(port).await?;
     let mut read = redis::cmd("XREADGROUP");
     read.arg("GROUP").arg(GROUP).arg("one");
-    read.arg("COUNT").arg(PAGE).arg("STREAMS").arg(STREAM).arg(">");
+    read.arg("COUNT")
+        .arg(PAGE)
+        .arg("STREAMS")
+        .arg(STREAM)
+        .arg(">");
     let (mut seen, mut ids) = (0, Vec::new());
     loop {
         let mut commands = Vec::with_capacity(2);
@@ -45,8 +49,11 @@ pub async fn consume(port: u16) -> Result<u64, Failure> {
     }
 }
 
+/// An entry's id as text, and its fields.
+type RawEntry = (Vec<u8>, Vec<Field>);
+
 /// The entries of an answer to `XREADGROUP` from one stream.
-fn entries(reply: Value) -> Result<Vec<(Vec<u8>, Vec<Field>)>, Failure> {
+fn entries(reply: Value) -> Result<Vec<RawEntry>, Failure> {
     let wrong = || Failure::from("XREADGROUP is answered in another form");
     let list = |value| match value {
         Value::Array(values) => Ok(values),
@@ -78,7 +85,11 @@ fn entries(reply: Value) -> Result<Vec<(Vec<u8>, Vec<Field>)>, Failure> {
 /// Waits for what comes after an id and decodes it; the ids.
 pub async fn tail(client: &Client, after: &str) -> Result<Vec<String>, Failure> {
     let mut read = redis::cmd("XREAD");
-    read.arg("BLOCK").arg(0).arg("STREAMS").arg(STREAM).arg(after);
+    read.arg("BLOCK")
+        .arg(0)
+        .arg("STREAMS")
+        .arg(STREAM)
+        .arg(after);
     let mut ids = Vec::new();
     for (id, fields) in entries(client.ask(&read).await?)? {
         let text = str::from_utf8(&id)?;

@@ -75,7 +75,11 @@ fn row(subject: &str, runs: &[Measured]) -> Row {
             Cell::new("last_p50_us", middle(|run| run.last.p50), 0),
             Cell::new("last_p99_us", middle(|run| run.last.p99), 0),
             Cell::new("last_max_us", middle(|run| run.last.max), 0),
-            Cell::new("rss_anon_mb", median(memory.map(|bytes| bytes as f64 / 1e6)), 0),
+            Cell::new(
+                "rss_anon_mb",
+                median(memory.map(|bytes| bytes as f64 / 1e6)),
+                0,
+            ),
         ],
     }
 }

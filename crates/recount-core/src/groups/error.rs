@@ -25,7 +25,8 @@ pub enum GroupError {
     Name(#[from] crate::InvalidId),
     /// The consumer owns pending entries.
     #[error(
-        "consumer {consumer} of group {group} owns {pending} pending entries: hand them over to another consumer or acknowledge them"
+        "consumer {consumer} of group {group} owns {pending} pending {}: to be handed over to another consumer, or acknowledged",
+        if *.pending == 1 { "entry" } else { "entries" }
     )]
     StillPending {
         /// The group.

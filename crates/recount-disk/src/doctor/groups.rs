@@ -72,12 +72,20 @@ impl Repair {
     pub(super) fn groups(&mut self) -> Result<(), Fault> {
         if let Some(mended) = groups::mend(&self.dir)? {
             let left = words::count(mended.groups, "group", "groups");
+            let what = if mended.offset == 0 {
+                "no group could be read: wrote it anew without any; create them again, each where it \
+                 was (recount groups create)"
+                    .into()
+            } else {
+                format!(
+                    "wrote it anew as it was before byte {}, with {left}; what was acknowledged since is \
+                     delivered again, groups created since are gone",
+                    words::thousands(mended.offset)
+                )
+            };
             self.done.push(Done {
                 file: FILE.into(),
-                what: format!(
-                    "wrote it anew as it was before byte {}, with {left}; what was acknowledged since is delivered again",
-                    words::thousands(mended.offset)
-                ),
+                what,
                 lost: None,
                 saved_to: Some(name_of(&mended.saved_to)),
             });

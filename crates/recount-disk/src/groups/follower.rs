@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::frame::{FILE_HEADER, FileHeader, salt};
-use super::load::replay;
+use super::load::{replay, synced_behind};
 use super::state::State;
 use crate::dir::StreamDir;
 use crate::error::{Doing, Fault};
@@ -74,6 +74,10 @@ impl Following {
             match replay(&mut seen.state, &bytes[at..], salt, end) {
                 Ok(taken) => end += taken as u64,
                 Err(bad) if bad.whole => return Err(Fault::corrupt(&path, end, bad.what)),
+                // Behind a frame that is on its way nothing says that it was on stable storage.
+                Err(bad) if synced_behind(&bytes[at..], end, salt) > end => {
+                    return Err(Fault::corrupt(&path, end, bad.what));
+                }
                 Err(_) => break,
             }
         }

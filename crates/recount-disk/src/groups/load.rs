@@ -56,7 +56,7 @@ pub(super) fn load(bytes: &[u8], meta: &Meta) -> Result<Loaded, &'static str> {
     }
     let bad = found.map(|BadFrame { what, whole }| Bad {
         what,
-        was_synced: whole || at < header.snapshot || synced_behind(bytes, end, salt) > at,
+        was_synced: whole || at < header.snapshot || synced_behind(&bytes[end..], at, salt) > at,
     });
     Ok(Loaded {
         state,
@@ -99,15 +99,16 @@ pub(super) fn replay(
     Ok(taken)
 }
 
-/// Up to where the frames behind `from`, where none is whole, say that the file was on stable storage.
-fn synced_behind(bytes: &[u8], from: usize, salt: Salt) -> u64 {
+/// Up to where the frames in `bytes`, which begin at `offset` with something that is none, say that the file
+/// was on stable storage.
+pub(super) fn synced_behind(bytes: &[u8], offset: u64, salt: Salt) -> u64 {
     let mut synced = 0;
-    let mut at = from.next_multiple_of(ALIGN);
+    let mut at = (offset.next_multiple_of(ALIGN as u64) - offset) as usize;
     while at < bytes.len() {
-        match unseal(&bytes[at..], salt, at as u64) {
+        match unseal(&bytes[at..], salt, offset + at as u64) {
             Some((payload, taken)) => {
                 let behind = Bytes(payload).number().unwrap_or(u64::MAX);
-                synced = synced.max((at as u64).saturating_sub(behind));
+                synced = synced.max((offset + at as u64).saturating_sub(behind));
                 at += taken;
             }
             None => at += ALIGN,

@@ -124,6 +124,21 @@ pub enum OpenError {
         /// What was given.
         given: u32,
     },
+    /// The stream has another number of partitions, and consumer groups on them.
+    #[error(
+        "the stream {name} has {} with consumer groups, not {wanted}: they would not see the others. Delete them \
+         first (`recount groups delete GROUP --stream {name}`) and create them again once the stream has its \
+         partitions",
+        count(*.actual)
+    )]
+    GroupsOnPartitions {
+        /// The stream.
+        name: String,
+        /// How many it has.
+        actual: u32,
+        /// How many it was to have.
+        wanted: u32,
+    },
     /// The stream has another number of partitions, and data in them.
     #[error(
         "the stream {name} has {} with data, not {wanted}: a session's order would not survive a change. To \

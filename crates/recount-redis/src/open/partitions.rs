@@ -63,6 +63,13 @@ pub(super) async fn keys_of(
                 wanted,
             });
         }
+        if has_groups(net, &all(stream, &plain, &kept)).await? {
+            return Err(OpenError::GroupsOnPartitions {
+                name: stream.to_owned(),
+                actual,
+                wanted,
+            });
+        }
         if !kept.is_empty() {
             let mut remove = redis::cmd("DEL");
             remove.arg(keys::partitions(stream));
@@ -89,6 +96,21 @@ pub(super) async fn keys_of(
         }
     }
     Ok(all(stream, &plain, &kept))
+}
+
+/// Whether somebody made a consumer group on streams that may be empty.
+async fn has_groups(net: &Net, partitions: &[Keys]) -> Result<bool, OpenError> {
+    for keys in partitions {
+        let mut groups = redis::cmd("XINFO");
+        groups.arg("GROUPS").arg(&keys.stream);
+        match net.ask(keys.slot, &groups).await {
+            Ok(Value::Array(groups)) if !groups.is_empty() => return Ok(true),
+            // There is no such key, or it is no stream, which is told of when it is opened.
+            Ok(_) | Err(CallError::Server { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
 }
 
 /// The stream that has `key` as one of its partitions, if there is one.

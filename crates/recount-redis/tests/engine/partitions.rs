@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use recount_core::{
-    AppendError, Batch, Cursor, Entry, EntryId, Event, EventLog, Origin, Query, SessionRead,
-    TrimLimit, TrimRequest,
+    AppendError, Batch, Cursor, Entry, EntryId, Event, EventLog, GroupStart, GroupStore, Origin,
+    Query, SessionRead, TrimLimit, TrimRequest,
 };
-use recount_redis::{OpenError, RedisLog, RedisOptions, streams};
+use recount_redis::{OpenError, RedisLog, RedisOptions, RedisUrl, streams};
 use recount_testbed::{Flavor, Server};
 
 use crate::kit::{STREAM, event, everything, open, try_open, url};
@@ -220,6 +220,28 @@ async fn partitions_outlive_the_key_that_tells_of_them() {
     // Neither other streams' partitions nor what only looks like some.
     let plain = RedisLog::open(&address, "memory", RedisOptions::default()).await;
     assert_eq!(plain.expect("opened").partitions(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_stream_with_groups_keeps_its_partitions() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let log = open(&server.url(), RedisOptions::default()).await;
+    log.create("audit", &GroupStart::Start)
+        .await
+        .expect("created");
+    let address: RedisUrl = server.url().parse().expect("a URL");
+    let refused = RedisLog::open(&address, STREAM, partitioned(6)).await;
+    assert!(matches!(
+        refused,
+        Err(OpenError::GroupsOnPartitions {
+            actual: 1,
+            wanted: 6,
+            ..
+        })
+    ));
+    assert_eq!(log.destroy("audit").await, Ok(true));
+    let widened = open(&server.url(), partitioned(6)).await;
+    assert_eq!(widened.partitions(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

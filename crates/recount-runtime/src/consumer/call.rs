@@ -187,7 +187,7 @@ impl Batch {
         match waiting(shared, &mut self.waited, letters.add(letter)).await {
             Ok(()) => Outcome::Buried,
             Err(error) => {
-                shared.counters.failed_calls.add(1);
+                shared.counters.failed(&error);
                 tracing::warn!(group = &*shared.group, %error, "a dead letter could not be written, and is written again");
                 Outcome::Later(Some(grave))
             }

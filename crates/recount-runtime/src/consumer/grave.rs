@@ -38,7 +38,11 @@ impl Grave {
             error: self.error.clone(),
             attempts: self.attempts.clone(),
             consumer: message.consumer.to_string(),
-            delivery_count: message.delivery_count,
+            // The delivery that told of the others was none to a handler.
+            delivery_count: match self.reason {
+                Reason::Poison => message.delivery_count - 1,
+                _ => message.delivery_count,
+            },
             first_delivered: self.first_delivered,
         }
     }

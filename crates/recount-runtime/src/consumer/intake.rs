@@ -14,6 +14,9 @@ use super::shared::{Shared, State};
 use super::workers;
 use crate::Reason;
 
+/// The delivery of a suspect by which it is handled alone for the first time.
+const LONE_TRY: u64 = 2;
+
 /// How entries came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -140,8 +143,9 @@ impl Shared {
             return Some(Box::new(Grave::in_sequence()));
         }
         // Given back as often as you like, an entry is innocent.
-        let poison =
-            origin == Origin::Suspect && message.delivery_count > self.settings.max_deliveries;
+        // However seldom entries may be delivered: one that was in hand with the culprit has a try alone.
+        let most = self.settings.max_deliveries.max(LONE_TRY);
+        let poison = origin == Origin::Suspect && message.delivery_count > most;
         poison.then(|| {
             let tried = message.delivery_count - 1;
             let error =

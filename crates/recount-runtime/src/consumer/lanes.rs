@@ -82,6 +82,8 @@ pub(super) struct Item {
     pub given_back: bool,
     /// It shares a batch with nobody.
     pub alone: bool,
+    /// It is done with because its letter is written.
+    pub buried: bool,
     pub failures: u32,
     pub attempts: Vec<Attempt>,
     pub first_delivered: Option<Timestamp>,
@@ -183,6 +185,7 @@ impl Lanes {
             suspect: new.suspect,
             given_back: new.given_back,
             alone: new.suspect,
+            buried: false,
             failures: 0,
             attempts: Vec::new(),
             first_delivered: new.first_delivered,

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use recount_core::Partition;
 
 /// What a consumer did since it started, and what it has at this moment.
@@ -32,6 +33,8 @@ pub struct ConsumerMetrics {
     pub given_back: u64,
     /// Calls on the store or the dead letters that failed and were made again.
     pub failed_calls: u64,
+    /// What the last of them said.
+    pub last_failure: Option<String>,
     /// How often the group was gone and was created again.
     pub recreated: u64,
     /// Entries with the handler now.
@@ -71,12 +74,19 @@ pub(super) struct Counters {
     pub trimmed: Counter,
     pub lost: Counter,
     pub given_back: Counter,
-    pub failed_calls: Counter,
+    failed_calls: Counter,
+    last_failure: Mutex<Option<String>>,
     pub recreated: Counter,
     pub latency: Histogram,
 }
 
 impl Counters {
+    /// A call failed, and is made again.
+    pub fn failed(&self, error: &impl ToString) {
+        *self.last_failure.lock() = Some(error.to_string());
+        self.failed_calls.add(1);
+    }
+
     pub fn snapshot(&self) -> ConsumerMetrics {
         ConsumerMetrics {
             delivered: self.delivered.get(),
@@ -91,6 +101,7 @@ impl Counters {
             lost: self.lost.get(),
             given_back: self.given_back.get(),
             failed_calls: self.failed_calls.get(),
+            last_failure: self.last_failure.lock().clone(),
             recreated: self.recreated.get(),
             latency: self.latency.snapshot(),
             ..ConsumerMetrics::default()

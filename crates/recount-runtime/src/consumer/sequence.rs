@@ -128,7 +128,7 @@ impl Shared {
                 Ok(sessions) => return Ok(Some((sessions, asked))),
                 Err(error) => {
                     failures += 1;
-                    self.counters.failed_calls.add(1);
+                    self.counters.failed(&error);
                     tracing::warn!(group = &*self.group, %error, "the dead letters could not be read, and are read again");
                     let then = Instant::now() + Backoff::STORE.delay(failures);
                     self.until(then).await?;

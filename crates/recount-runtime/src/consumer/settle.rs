@@ -89,6 +89,7 @@ impl Batch {
                     match outcome {
                         Outcome::Buried => {
                             counters.dead.add(1);
+                            state.lanes.item(at).buried = true;
                             if shared.settings.in_sequence {
                                 state.close_off(at, &message, now);
                             }

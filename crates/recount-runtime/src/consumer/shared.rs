@@ -114,10 +114,14 @@ impl State {
     pub fn acknowledged(&mut self, items: &[usize]) -> bool {
         let mut turns = false;
         for at in items {
-            let position = self.lanes.item(*at).position;
-            self.recent.push_back(position);
-            if let Some(repeated) = &mut self.repeated {
-                repeated.done.insert(position);
+            let item = self.lanes.item(*at);
+            let (position, buried) = (item.position, item.buried);
+            // A dead letter may be delivered again, whatever the group is by then.
+            if !buried {
+                self.recent.push_back(position);
+                if let Some(repeated) = &mut self.repeated {
+                    repeated.done.insert(position);
+                }
             }
             self.requeued.remove(&position);
             turns |= self.lanes.acked(*at);
@@ -215,7 +219,7 @@ impl Shared {
         match error {
             GroupError::NoGroup { .. } => self.create_again().await,
             error if passes(&error) => {
-                self.counters.failed_calls.add(1);
+                self.counters.failed(&error);
                 tracing::warn!(group = &*self.group, consumer = &*self.name, %error, "a call on the group failed, and is made again");
                 Ok(())
             }
@@ -238,7 +242,7 @@ impl Shared {
             }
             // Another consumer was faster.
             Err(GroupError::Exists { .. }) => {}
-            Err(error) if passes(&error) => self.counters.failed_calls.add(1),
+            Err(error) if passes(&error) => self.counters.failed(&error),
             Err(error) => return Err(Halt::Failed(self.group_error(error))),
         }
         self.state.lock().repeat();
@@ -268,7 +272,7 @@ impl Shared {
                 Ok(answer) => return Ok(answer),
                 Err(error) if read_passes(&error) => {
                     failures += 1;
-                    self.counters.failed_calls.add(1);
+                    self.counters.failed(&error);
                     tracing::warn!(group = &*self.group, consumer = &*self.name, %error, "reading the log failed, and is done again");
                     let then = Instant::now() + Backoff::STORE.delay(failures);
                     self.until(then).await?;

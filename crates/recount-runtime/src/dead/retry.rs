@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use recount_core::{
-    AppendError, Batch, Cursor, EntryId, EventId, EventLog, GroupError, GroupStore, PendingEntry,
-    Position,
+    AppendError, Batch, Cursor, EntryId, EventId, EventLog, GroupError, GroupInfo, GroupStore,
+    PendingEntry, Position,
 };
 
 use super::letter::Reason;
@@ -59,7 +59,13 @@ impl DeadLetters {
         positions: &[Position],
         groups: &dyn GroupStore,
     ) -> Result<Retried, DeadError> {
-        let (log, rounds, refused) = self.to_retry(positions).await?;
+        let failed = |source| DeadError::Requeue {
+            group: self.group().to_owned(),
+            source,
+        };
+        // Before anything is marked: what the group has still must not pass what stays a letter.
+        let held = self.held(positions, groups).await.map_err(failed)?;
+        let (log, rounds, refused) = self.to_retry(positions, &held).await?;
         let mut outcome = Retried {
             refused,
             ..Retried::default()
@@ -68,10 +74,7 @@ impl DeadLetters {
             self.step(&*log, Step::Retrying, rounds).await?;
             let positions: Vec<_> = rounds.iter().map(|round| round.position).collect();
             let refused = self.requeue(&positions, groups).await;
-            let refused = refused.map_err(|source| DeadError::Requeue {
-                group: self.group().to_owned(),
-                source,
-            })?;
+            let refused = refused.map_err(failed)?;
             let done = |round: &&Round| !refused.contains_key(&round.position);
             self.step(&*log, Step::Retried, rounds.iter().filter(done))
                 .await?;
@@ -91,10 +94,12 @@ impl DeadLetters {
         Ok(rounds.len())
     }
 
-    /// Which of the letters can be retried, and which not because they follow one that is not among them.
+    /// Which of the letters can be retried, and which not: the group holds their entries, or they follow one that
+    /// is not retried with them.
     async fn to_retry(
         &self,
         positions: &[Position],
+        held: &BTreeSet<Position>,
     ) -> Result<(Arc<dyn EventLog>, Vec<Round>, Vec<(Position, Refusal)>), DeadError> {
         let (log, rounds) = self.open_rounds(positions).await?;
         let state = self.0.state.lock().await;
@@ -105,6 +110,10 @@ impl DeadLetters {
             let Some(known) = state.index.get(position) else {
                 continue;
             };
+            if held.contains(&position) {
+                refused.push((position, Refusal::NotAcknowledged));
+                continue;
+            }
             let follows = state.index.earlier(known, position).into_iter();
             let first = follows
                 .filter(|earlier| !kept.contains(earlier))
@@ -187,20 +196,17 @@ impl DeadLetters {
         if passed_over.is_empty() {
             return Ok(refused);
         }
-        let infos = groups.groups().await?;
-        let Some(info) = infos.iter().find(|info| info.name == group) else {
+        let Some(info) = self.info(groups).await? else {
             // Destroyed since: let the store say so.
             return groups.pending(group).await.map(|_| refused);
         };
-        let partitions: Vec<_> = info.lags.iter().map(|(partition, _)| *partition).collect();
         for &position in passed_over {
             if info.last_delivered.get(position.partition) < position.entry_id {
                 // It will be delivered.
                 continue;
             }
-            match self.pending(position, &partitions, groups).await? {
-                // An earlier call came this far.
-                Some(entry) if entry.consumer.is_none() && entry.delivery_count == 0 => {}
+            match self.pending(position, &info, groups).await? {
+                Some(entry) if is_requeued(&entry) => {}
                 // An acknowledgement under way would take it away again.
                 Some(_) => drop(refused.insert(position, Refusal::NotAcknowledged)),
                 None => drop(refused.insert(position, Refusal::Trimmed)),
@@ -209,14 +215,42 @@ impl DeadLetters {
         Ok(refused)
     }
 
+    /// Those entries that somebody has, or had when he died, and has not acknowledged.
+    async fn held(
+        &self,
+        positions: &[Position],
+        groups: &dyn GroupStore,
+    ) -> Result<BTreeSet<Position>, GroupError> {
+        let mut held = BTreeSet::new();
+        if groups.pending(self.group()).await?.count == 0 {
+            return Ok(held);
+        }
+        let Some(info) = self.info(groups).await? else {
+            return Ok(held);
+        };
+        for &position in positions {
+            let pending = self.pending(position, &info, groups).await?;
+            if pending.is_some_and(|entry| !is_requeued(&entry)) {
+                held.insert(position);
+            }
+        }
+        Ok(held)
+    }
+
+    async fn info(&self, groups: &dyn GroupStore) -> Result<Option<GroupInfo>, GroupError> {
+        let infos = groups.groups().await?;
+        Ok(infos.into_iter().find(|info| info.name == self.group()))
+    }
+
     async fn pending(
         &self,
         position: Position,
-        partitions: &[u32],
+        info: &GroupInfo,
         groups: &dyn GroupStore,
     ) -> Result<Option<PendingEntry>, GroupError> {
-        let others = partitions.iter().filter(|p| **p != position.partition);
-        let others = others.map(|&partition| Position {
+        let partitions = info.lags.iter().map(|(partition, _)| *partition);
+        let others = partitions.filter(|partition| *partition != position.partition);
+        let others = others.map(|partition| Position {
             partition,
             entry_id: EntryId::MAX,
         });
@@ -230,4 +264,9 @@ impl DeadLetters {
             .await?;
         Ok(next.into_iter().find(|entry| entry.position == position))
     }
+}
+
+/// Whether a call before this one made the entry pending, and nobody has taken it since.
+fn is_requeued(entry: &PendingEntry) -> bool {
+    entry.consumer.is_none() && entry.delivery_count == 0
 }

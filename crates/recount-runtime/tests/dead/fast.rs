@@ -89,7 +89,7 @@ impl GroupStore for Fast {
     }
 
     async fn pending(&self, _: &str) -> Result<PendingSummary, GroupError> {
-        unreachable!("a retry asks for single entries")
+        Ok(PendingSummary::default())
     }
 
     async fn claim(

@@ -6,6 +6,7 @@ mod feed;
 mod said;
 mod stop;
 mod summary;
+mod trouble;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -205,6 +206,7 @@ async fn consume(
     let (report, because) = tokio::select! {
         report = running.finished() => (report, Ok(())),
         failure = work.broken() => (running.stop().await, Err(failure)),
+        never = trouble::tell(running) => match never {},
         () = stop.asked() => {
             settings.note(format_args!(
                 "ending: what is at work may finish within {}; Ctrl-C again ends at once",
@@ -231,8 +233,10 @@ impl Args {
             .stop_within(STOP_WITHIN)
             .concurrency(self.concurrency());
         if self.feed.is_none() {
-            // What is read ahead of a slow command could be with another process.
-            consumer = consumer.buffer(4 * self.concurrency());
+            // What is read ahead of a slow command could be with another process. A little is: the next
+            // event may be of a session that is being handled.
+            let calls = self.concurrency();
+            consumer = consumer.buffer(calls + calls / 2);
         }
         if let Some(name) = &self.name {
             consumer = consumer.name(name);

@@ -128,6 +128,7 @@ impl From<OpenError> for Failure {
                 RedisError::Name { .. }
                 | RedisError::Partitions { .. }
                 | RedisError::OtherPartitions { .. }
+                | RedisError::GroupsOnPartitions { .. }
                 | RedisError::IsPartition { .. }
                 | RedisError::Held { .. },
             ) => Self::usage(message),

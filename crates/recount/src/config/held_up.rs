@@ -17,9 +17,7 @@ pub fn parse_held_up(text: &str) -> Result<HeldUp, String> {
     let ms = after.map(|after| after.as_millis() as u64);
     ms.filter(|ms| *ms > 0)
         .map(HeldUp::ExpireGroupsAfter)
-        .ok_or_else(|| {
-            format!("write block, force or {EXPIRE} and a time such as {SPAN_FORM}")
-        })
+        .ok_or_else(|| format!("write block, force or {EXPIRE} and a time such as {SPAN_FORM}"))
 }
 
 pub(super) fn show_held_up(policy: HeldUp) -> String {
@@ -42,7 +40,13 @@ mod tests {
         for text in ["block", "force", "expire-groups-after:7d"] {
             assert_eq!(parse_held_up(text).map(show_held_up), Ok(text.to_owned()));
         }
-        for bad in ["", "Block", "expire-groups-after:", "expire-groups-after:0s", "7d"] {
+        for bad in [
+            "",
+            "Block",
+            "expire-groups-after:",
+            "expire-groups-after:0s",
+            "7d",
+        ] {
             assert!(parse_held_up(bad).is_err(), "{bad}");
         }
     }

@@ -72,7 +72,7 @@ fn a_consumer_is_deleted_once_somebody_has_what_it_owed() {
     sandbox.run(&delete).assert_refused(
         1,
         &[
-            &format!("consumer w1 of group g owns {pending} pending entries"),
+            &format!("consumer w1 of group g owns {pending} pending entr"),
             "--hand-over-to NAME",
         ],
     );

@@ -188,7 +188,7 @@ fn an_answer_may_say_what_went_wrong() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     run.assert_said(&[
         "warning: the command wrote what answers no event it has",
-        ": hello\n",
+        ": hello; an answer is {\"id\": ID, \"ok\": true}",
         "1 dead letter",
         "recount dead list --group g shows the dead letters",
     ]);
@@ -432,7 +432,9 @@ fn three_processes_share_a_group_and_two_finish_what_the_killed_one_had() {
         taken_over |= lived.stderr.contains("taken over");
     }
     assert!(taken_over, "somebody finished what the killed one had");
-    let mut ids = ["w1.out", "w2.out", "w3.out"].map(|file| sandbox.ids(file)).concat();
+    let mut ids = ["w1.out", "w2.out", "w3.out"]
+        .map(|file| sandbox.ids(file))
+        .concat();
     ids.sort_by_key(|id| id.parse::<usize>().unwrap());
     ids.dedup();
     let expected: Vec<_> = (0..EVENTS).map(|n| n.to_string()).collect();

@@ -34,6 +34,11 @@ fn everything_is_shown_and_the_log_agrees() {
             .collect()
     };
     assert_eq!(section("LIVE").len(), recorded);
+    let groups = section("GROUPS");
+    let verdict =
+        format!("3 of 3 groups handled every one of the {recorded} events; nothing is pending");
+    assert_eq!(groups.last(), Some(&&*verdict), "{groups:?}");
+    assert!(groups[1].contains("then killed with"), "{groups:?}");
     assert!(
         section("REPLAY")
             .iter()
@@ -129,7 +134,7 @@ fn the_commands_it_names_work_as_they_stand() {
 fn the_seed_decides_what_is_said_and_a_second_demo_is_another_one() {
     let sandbox = Sandbox::new();
     let said = |run: &Run| -> Vec<String> {
-        let (live, _) = run.stdout.split_once("REPLAY").unwrap();
+        let (live, _) = run.stdout.split_once("GROUPS").unwrap();
         // After time, type and session.
         live.trim()
             .lines()

@@ -9,7 +9,7 @@ use crate::support::Sandbox;
 /// A group whose consumer w1 was killed with entries pending.
 pub fn with_pending(sandbox: Sandbox) -> Sandbox {
     let sandbox = sandbox.with_group("g");
-    let run = sandbox.drain(&["--name", "w1"], "kill -9 $PPID");
+    let run = sandbox.drain(&["--name", "w1", "--concurrency", "3"], "kill -9 $PPID");
     assert_eq!(run.code, None, "it was to be killed");
     sandbox
 }

@@ -233,7 +233,7 @@ fn the_demo_tells_the_same_story() {
     let said = |sandbox: &Sandbox| {
         let run = sandbox.run(&["demo", "--seed", "7", "--speed", "50"]);
         assert_eq!(run.code, Some(0), "{}", run.stderr);
-        let (live, rest) = run.stdout.split_once("REPLAY").unwrap();
+        let (live, rest) = run.stdout.split_once("GROUPS").unwrap();
         let words = |line: &str| {
             let words = line.split_whitespace().skip(3);
             words.collect::<Vec<_>>().join(" ")

@@ -222,7 +222,7 @@ fn a_trim_tells_what_it_removes_and_a_dry_run_what_it_would() {
     let old = sandbox.run(&["trim", "--max-age", "1h", "--json"]);
     assert_eq!(
         old.stdout.replace(char::is_numeric, ""),
-        "{\"dry_run\":false,\"first\":\"-\",\"held_back\":[],\"left\":,\"removed\":}\n"
+        "{\"dry_run\":false,\"first\":\"-\",\"held_back\":[],\"left\":,\"lost\":[],\"removed\":}\n"
     );
     let all = sandbox.run(&["trim", "--max-age", "now"]);
     assert!(

@@ -96,7 +96,11 @@ impl Handler for Count {
 #[async_trait]
 impl BatchHandler for Count {
     async fn handle(&self, messages: &[Message]) -> Vec<Result<(), HandlerError>> {
-        messages.iter().map(|message| self.see(message)).map(Ok).collect()
+        messages
+            .iter()
+            .map(|message| self.see(message))
+            .map(Ok)
+            .collect()
     }
 }
 
@@ -132,7 +136,13 @@ async fn redis(run: &Run) -> Result<Measured, Failure> {
     std::fs::create_dir_all(&server_dir)?;
     let server = run.server.start(&server_dir)?;
     let generator = Generator::new(SEED, IdOrder::Ordered);
-    fill_stream(server.port(), RedisOptions::default(), generator, run.events).await?;
+    fill_stream(
+        server.port(),
+        RedisOptions::default(),
+        generator,
+        run.events,
+    )
+    .await?;
     let log = RedisLog::open(&url(server.port())?, STREAM, RedisOptions::default()).await?;
     let log = Arc::new(log);
     let measured = if run.subject == Subject::Plain {

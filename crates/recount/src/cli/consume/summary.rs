@@ -12,7 +12,10 @@ pub(super) fn sentence(report: &ConsumerReport) -> String {
     let metrics = &report.metrics;
     let mut parts = vec![
         format!("{} delivered", count(metrics.delivered, "event")),
-        format!("{} acknowledged", thousands(metrics.acked)),
+        format!(
+            "{} acknowledged",
+            thousands(metrics.acked.saturating_sub(metrics.dead))
+        ),
     ];
     let more = [
         (metrics.retried, "tried again"),
@@ -83,7 +86,7 @@ mod tests {
         report.metrics.latency.max = Duration::from_micros(1_500);
         assert_eq!(
             sentence(&report),
-            "1,234 events delivered, 1,234 acknowledged, 4 tried again, 1 dead letter"
+            "1,234 events delivered, 1,233 acknowledged, 4 tried again, 1 dead letter"
         );
         assert_eq!(document(&report)["handler_ms"]["max"], 1.5);
     }

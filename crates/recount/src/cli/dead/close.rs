@@ -1,6 +1,6 @@
 //! `recount dead retry` and `recount dead discard`
 
-use recount::{DeadLetters, Position};
+use recount::{DeadLetters, Position, Retried};
 use serde_json::json;
 
 use super::list::open_ones;
@@ -81,8 +81,14 @@ pub(super) async fn retry(args: &RetryArgs, settings: &Settings) -> Result {
     let opened = Opened::for_changing(settings).await?;
     let letters = letters(&opened, &args.group, settings).await?;
     let positions = args.which.positions(&letters).await?;
-    let retried = letters.retry(&positions, &*opened.groups).await;
-    let retried = retried.map_err(|error| not_open(error, settings))?;
+    // Nothing is opened for writing where there is nothing to write.
+    let retried = match &*positions {
+        [] => Retried::default(),
+        positions => {
+            let retried = letters.retry(positions, &*opened.groups).await;
+            retried.map_err(|error| not_open(error, settings))?
+        }
+    };
     opened.close().await?;
     let mut output = Output::new();
     if args.print.json {
@@ -122,8 +128,13 @@ pub(super) async fn discard(args: &DiscardArgs, settings: &Settings) -> Result {
     let opened = Opened::for_changing(settings).await?;
     let letters = letters(&opened, &args.group, settings).await?;
     let positions = args.which.positions(&letters).await?;
-    let discarded = letters.discard(&positions).await;
-    let discarded = discarded.map_err(|error| not_open(error, settings))? as u64;
+    let discarded = match &*positions {
+        [] => 0,
+        positions => {
+            let discarded = letters.discard(positions).await;
+            discarded.map_err(|error| not_open(error, settings))? as u64
+        }
+    };
     opened.close().await?;
     let mut output = Output::new();
     if args.print.json {

@@ -1,6 +1,6 @@
 //! `recount dead show`
 
-use recount::{Letter, Position};
+use recount::{Letter, LetterState, Position};
 
 use super::words::reason;
 use super::{letters, no_letter};
@@ -61,9 +61,14 @@ fn told(letter: &Letter) -> Vec<(String, String)> {
     if let Some(session) = &letter.session_id {
         row("session", one_line(session).into_owned());
     }
-    let state = match letter.retries {
-        0 => letter.state.as_str().to_owned(),
-        retries => format!("{}, {} before", letter.state.as_str(), tries(retries)),
+    let state = match (letter.state, letter.retries) {
+        (LetterState::Retried, retries) => format!("retried {}", times(retries.into())),
+        (state, 0) => state.as_str().to_owned(),
+        (state, retries) => format!(
+            "{}, retried {} before",
+            state.as_str(),
+            times(retries.into())
+        ),
     };
     row("letter", state);
     row("reason", reason(letter.reason).to_owned());
@@ -72,10 +77,10 @@ fn told(letter: &Letter) -> Vec<(String, String)> {
     if let Some(first) = letter.first_delivered {
         row(
             "delivered",
-            format!("{} times, first at {first}", letter.delivery_count),
+            format!("{}, first at {first}", times(letter.delivery_count)),
         );
     } else {
-        row("delivered", format!("{} times", letter.delivery_count));
+        row("delivered", times(letter.delivery_count));
     }
     row("given up by", one_line(&letter.consumer).into_owned());
     for attempt in &letter.attempts {
@@ -95,10 +100,10 @@ fn told(letter: &Letter) -> Vec<(String, String)> {
     rows
 }
 
-/// `retried once`, `retried 3 times`.
-fn tries(retries: u32) -> String {
-    match retries {
-        1 => "retried once".to_owned(),
-        more => format!("retried {}", count(more.into(), "time")),
+/// `once`, `3 times`.
+fn times(times: u64) -> String {
+    match times {
+        1 => "once".to_owned(),
+        more => count(more, "time"),
     }
 }

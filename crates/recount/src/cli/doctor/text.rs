@@ -173,7 +173,7 @@ fn conclusion(patient: &Patient, report: &Report, settings: &Settings) -> String
                 "{holds}, in order again; {} lost, more at the end is not known.",
                 entries(known)
             ),
-            (_, []) if repaired => format!("{holds}, all in order again, nothing lost."),
+            (_, []) if repaired => format!("{holds}, all in order again, no event lost."),
             (_, []) => format!("{holds}, all in order."),
             (Some(known), _) => format!("{holds}, in order again; {} lost.", entries(known)),
             (None, _) => format!("{holds}, in order again; an unknown number of entries lost."),

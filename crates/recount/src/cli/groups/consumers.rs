@@ -96,20 +96,31 @@ async fn delete(args: &Args, consumer: &str, settings: &Settings) -> Result {
     let opened = Opened::for_changing(settings).await?;
     let group = &args.name.group;
     let heir = args.hand_over_to.as_deref();
+    if heir == Some(consumer) {
+        return Err(Failure::usage(
+            "--hand-over-to names the consumer that is to be deleted",
+        ));
+    }
     let deleting = async {
-        let known = opened.groups.consumers(group).await?;
-        let known = known.iter().any(|known| known.name == consumer);
+        let consumers = opened.groups.consumers(group).await?;
+        let is_unknown = |name: &&str| consumers.iter().all(|known| known.name != **name);
+        if is_unknown(&consumer) {
+            return Ok(None);
+        }
         let moved = opened.groups.delete_consumer(group, consumer, heir).await?;
-        Ok((known, moved))
+        Ok(Some((moved, heir.filter(is_unknown))))
     };
-    let (known, moved) = deleting.await.map_err(|error| failed(error, settings))?;
+    let deleted = deleting.await.map_err(|error| failed(error, settings))?;
     opened.close().await?;
-    if !known {
+    let Some((moved, created)) = deleted else {
         let list = format!("groups consumers {group}");
         return Err(
             Failure::new(format!("group {group} has no consumer {consumer:?}"))
                 .hint(format!("{} lists them", settings.command(list))),
         );
+    };
+    if let Some(heir) = created {
+        settings.note(format_args!("consumer {heir} was not there before"));
     }
     let mut output = Output::new();
     if args.json {

@@ -131,7 +131,13 @@ impl Life {
                     }
                 }
             };
-            let ended = timeout(if over { FINISH } else { LAST_WORDS }, ending).await;
+            // What is not answered by now was waited for long enough.
+            let patience = if over && lock(&waiting.by_key).is_empty() {
+                FINISH
+            } else {
+                LAST_WORDS
+            };
+            let ended = timeout(patience, ending).await;
             if listening && ended.is_ok() {
                 // What it had answered before its end counts.
                 let _ = timeout(LAST_WORDS, reading).await;
@@ -199,11 +205,14 @@ impl Waiting {
         let mut lines = Lines::new(stdout);
         let mut told = false;
         while let Some(line) = lines.next().await {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
             if !self.take(&line) && !std::mem::replace(&mut told, true) {
                 let line = String::from_utf8_lossy(&line);
                 warn(format_args!(
                     "the command wrote what answers no event it has, and is passed over, as all that is \
-                     like it: {}",
+                     like it: {}; an answer is {{\"id\": ID, \"ok\": true}}, with the event's \"id\", not its entry's",
                     fit(&one_line(&line), 200)
                 ));
             }
