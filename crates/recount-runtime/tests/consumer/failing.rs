@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -9,8 +10,8 @@ use recount_core::{Entry, EntryId, EventLog};
 use recount_runtime::{HandlerError, Reason};
 
 use crate::support::{
-    Act, Dice, Noting, Record, consumer, fail, fine, letters, log_with_group, pending, publish,
-    publish_all, succeed, until_acknowledged,
+    Act, Dice, Noting, Record, assert_each_once, consumer, fail, fine, letters, log_with_group,
+    pending, publish, publish_all, succeed, until_acknowledged,
 };
 
 #[tokio::test(start_paused = true)]
@@ -53,6 +54,29 @@ async fn sessions_keep_their_order_whatever_handlers_do() {
         }
         assert_eq!(record.handled().len(), 300, "seed {seed}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_fails_every_third_time_handles_everything() {
+    let log = log_with_group(1).await;
+    let names: Vec<String> = (0..120).map(|n| format!("s{}", n % 7)).collect();
+    let sessions: Vec<&str> = names.iter().map(String::as_str).collect();
+    let published = publish_all(&log, &sessions).await;
+    let record = Record::default();
+    let calls = AtomicUsize::new(0);
+    let handler = Noting::new(&record, move |_| {
+        match calls.fetch_add(1, Ordering::SeqCst) % 3 {
+            2 => fail("the third time"),
+            _ => succeed(),
+        }
+    });
+    let place = letters();
+    let running = consumer(&log, "w").dead_letters(place).drain(true);
+    let report = running.start(handler).await.unwrap().finished().await;
+    let metrics = report.unwrap().metrics;
+    assert_each_once(&record.handled(), &published);
+    assert_eq!((metrics.handled, metrics.dead), (120, 0));
+    assert!(metrics.retried >= 59, "{}", metrics.retried);
 }
 
 #[tokio::test(start_paused = true)]

@@ -116,7 +116,44 @@ async fn a_missing_group_is_an_error_or_is_created() {
     running.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_group_with_nothing_to_do_for_a_day_goes_on_as_before() {
+    let log = log_with_group(1).await;
+    let record = Record::default();
+    let running = consumer(&log, "w").start(fine(&record)).await.unwrap();
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    let idle = running.metrics();
+    assert_eq!((idle.delivered, idle.failed_calls), (0, 0));
+    let published = publish_all(&log, &["a", "b"]).await;
+    record.until_handled(2).await;
+    assert_each_once(&record.handled(), &published);
+    until_acknowledged(&log).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_may_be_taken_again_by_a_later_consumer() {
+    let log = log_with_group(1).await;
+    let mut published = Vec::new();
+    for life in 0..20 {
+        published.extend(publish_all(&log, &["a", "b", "c"]).await);
+        let record = Record::default();
+        let running = consumer(&log, "w").start(fine(&record)).await.unwrap();
+        record.until_handled(3).await;
+        // Every other one is killed, which may leave something to the next one of the name.
+        match life % 2 {
+            0 => drop(running),
+            _ => drop(running.stop().await.unwrap()),
+        }
+    }
+    let record = Record::default();
+    let last = consumer(&log, "w").drain(true).start(fine(&record));
+    last.await.unwrap().finished().await.unwrap();
+    assert!(pending(&log).await.is_empty());
+    assert!(log.consumers(GROUP).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn settings_that_cannot_work_are_refused() {
     let log = Arc::new(TestLog::new(1));
     let record = Record::default();

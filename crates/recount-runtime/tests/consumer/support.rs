@@ -1,4 +1,4 @@
-//! What the cases share.
+//! What the cases share: in all of them the clock is paused.
 
 mod log;
 

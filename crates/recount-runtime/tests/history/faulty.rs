@@ -1,4 +1,5 @@
-//! A log and its groups as one consumer sees them: calls are slow, fail, or succeed without saying so.
+//! A log and its groups as one consumer sees them: calls are slow (the clock is paused), fail, or
+//! succeed without saying so.
 
 mod groups;
 

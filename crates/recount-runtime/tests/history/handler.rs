@@ -1,4 +1,4 @@
-//! Handlers of every temper.
+//! Handlers of every temper. They are slow in virtual time: the clock is paused.
 
 use std::collections::BTreeMap;
 use std::future::pending;

@@ -1,4 +1,5 @@
 //! One round: publishers, consumers that come and go, and everything that may happen to them.
+//! What takes time takes none: the clock is paused.
 
 mod consumers;
 
