@@ -21,10 +21,6 @@ const UNFINISHED: &[&str] = &[
     concat!("to", "do!("),
     concat!("unimpl", "emented!("),
 ];
-/// What files say whose sleeps only step tokio's clock: tests that start paused, and what they share.
-const PAUSED: [&str; 2] = ["start_paused", "the clock is paused"];
-/// A test whose clock runs.
-const RUNNING: &str = "#[tokio::test]";
 const SLEEP: &str = concat!("sle", "ep(");
 
 /// Checks every source file and document under `root`.
@@ -89,7 +85,6 @@ fn check_source(path: &Path, text: &str) -> Vec<String> {
         || path
             .iter()
             .any(|part| part == "tests" || part == CONFORMANCE);
-    let virtual_time = PAUSED.iter().any(|words| text.contains(words)) && !text.contains(RUNNING);
     let mut previous = "";
     for (number, line) in (1..).zip(text.lines()) {
         let code = line.trim_start();
@@ -105,7 +100,7 @@ fn check_source(path: &Path, text: &str) -> Vec<String> {
                 ));
             }
         }
-        if in_tests && code.contains(SLEEP) && !(virtual_time && code.contains("tokio::time::")) {
+        if in_tests && code.contains(SLEEP) {
             findings.push(format!(
                 "{shown}:{number}: a test sleeps: wait for what it needs instead"
             ));
@@ -186,13 +181,6 @@ mod tests {
         assert_eq!(findings("src/a.rs", &nap), 0);
         assert_eq!(findings("tests/a.rs", &nap), 1);
         assert_eq!(findings("crates/recount-conformance/src/a.rs", &nap), 1);
-        // Where the clock is paused, nobody waits.
-        let skip = format!("tokio::time::{SLEEP}second).await;");
-        let paused = format!("#[tokio::test(start_paused = true)]\n{skip}");
-        assert_eq!(findings("tests/a.rs", &skip), 1);
-        assert_eq!(findings("tests/a.rs", &paused), 0);
-        assert_eq!(findings("tests/a.rs", &format!("{paused}\n{RUNNING}")), 1);
-        assert_eq!(findings("tests/a.rs", &format!("{paused}\n{nap}")), 1);
         let inline = format!("{nap}\n#[cfg(test)]\nmod tests {{\n    {nap}\n}}");
         assert_eq!(findings("src/a.rs", &inline), 1);
         let declared = format!("#[cfg(test)]\nmod tests;\n{nap}");

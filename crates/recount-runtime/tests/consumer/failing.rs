@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use recount_core::{Entry, EntryId, EventLog};
 use recount_runtime::{HandlerError, Reason};
 
+use crate::clock::pass;
 use crate::support::{
     Act, Dice, Noting, Record, assert_each_once, consumer, fail, fine, letters, log_with_group,
     pending, publish, publish_all, succeed, until_acknowledged,
@@ -34,7 +35,7 @@ async fn sessions_keep_their_order_whatever_handlers_do() {
             };
             Box::pin(async move {
                 if wait > 10 {
-                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                    pass(Duration::from_millis(wait)).await;
                 }
                 assert!(fate > 0, "as the dice fell");
                 match fate {
@@ -196,7 +197,7 @@ async fn in_sequence_later_entries_follow_until_the_first_is_retried() {
     until_acknowledged(&log).await;
     let later = publish(&log, "a").await;
     while running.metrics().acked < 4 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        pass(Duration::from_millis(10)).await;
     }
     let reasons: Vec<_> = letters
         .list(None, 10)

@@ -2,6 +2,7 @@
 
 use recount_core::{EventLog, GroupStart, GroupStore};
 
+use crate::clock::pass;
 use crate::support::{
     Call, Fault, GROUP, Record, assert_each_once, consumer, fine, letters, log_with_group, pending,
     publish, publish_all, until_acknowledged,
@@ -99,13 +100,13 @@ async fn entries_at_work_when_the_group_is_deleted_are_not_handled_twice() {
     let record = Record::default();
     let slow = crate::support::Noting::new(&record, |_| {
         Box::pin(async {
-            tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+            pass(std::time::Duration::from_secs(30)).await;
             Ok(())
         })
     });
     let running = consumer(&log, "w").start(slow).await.unwrap();
     while running.metrics().in_flight < 3 {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        pass(std::time::Duration::from_millis(1)).await;
     }
     assert!(log.destroy(GROUP).await.unwrap());
     record.until_handled(4).await;

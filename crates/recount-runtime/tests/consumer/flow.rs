@@ -6,6 +6,7 @@ use std::time::Duration;
 use recount_core::{EventLog, GroupStart, GroupStore, HeldUp, TrimLimit, TrimRequest};
 use recount_runtime::{Consumer, ConsumerError};
 
+use crate::clock::pass;
 use crate::support::{
     Call, GROUP, Noting, Record, TestLog, assert_each_once, consumer, fine, log_with_group,
     pending, publish, publish_all, succeed, until_acknowledged,
@@ -62,7 +63,7 @@ async fn no_more_is_read_ahead_than_the_buffer_holds() {
         let log = Arc::clone(&log_seen);
         Box::pin(async move {
             // Others get their chance to read more than they should.
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            pass(Duration::from_secs(1)).await;
             let held = pending(&log).await.len();
             assert!(held <= 10, "{held}");
             Ok(())
@@ -121,7 +122,7 @@ async fn a_group_with_nothing_to_do_for_a_day_goes_on_as_before() {
     let log = log_with_group(1).await;
     let record = Record::default();
     let running = consumer(&log, "w").start(fine(&record)).await.unwrap();
-    tokio::time::sleep(Duration::from_hours(24)).await;
+    pass(Duration::from_hours(24)).await;
     let idle = running.metrics();
     assert_eq!((idle.delivered, idle.failed_calls), (0, 0));
     let published = publish_all(&log, &["a", "b"]).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use recount_core::{GroupStore, Position};
 use recount_runtime::Reason;
 
+use crate::clock::pass;
 use crate::support::{
     Call, GROUP, Noting, Record, assert_each_once, consumer, fine, hang, letters, log_with_group,
     pending, publish_all, succeed, until_acknowledged,
@@ -63,7 +64,7 @@ async fn suspects_are_handed_out_one_at_a_time_and_counted_first() {
                 let counted = 1 + u64::from(entry.position <= position);
                 assert_eq!(entry.delivery_count, counted, "{}", entry.position);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            pass(Duration::from_millis(50)).await;
             at_work.fetch_sub(1, Ordering::SeqCst);
             Ok(())
         })
@@ -108,7 +109,7 @@ async fn an_event_that_kills_becomes_a_dead_letter_and_its_neighbours_do_not() {
             }
         }
         // Whatever its tasks were at, they end before the next life begins.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        pass(Duration::from_millis(1)).await;
     }
     assert_eq!(lives, 4);
     let open = letters.list(None, 10).await.unwrap();
@@ -178,7 +179,7 @@ async fn a_hanging_handler_keeps_its_entry() {
     let (first, second) = (Record::default(), Record::default());
     let slow = Noting::new(&first, |_| {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_secs(100)).await;
+            pass(Duration::from_secs(100)).await;
             Ok(())
         })
     });
@@ -195,7 +196,7 @@ async fn a_hanging_handler_keeps_its_entry() {
 
 async fn first_in_flight(running: &recount_runtime::RunningConsumer) {
     while running.metrics().in_flight == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        pass(Duration::from_millis(1)).await;
     }
 }
 
@@ -206,7 +207,7 @@ async fn a_claimed_entry_that_is_finished_late_does_no_harm() {
     let (first, second) = (Record::default(), Record::default());
     let slow = Noting::new(&first, |_| {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_mins(1)).await;
+            pass(Duration::from_mins(1)).await;
             Ok(())
         })
     });
@@ -236,7 +237,7 @@ async fn a_suspect_behind_another_entry_of_its_session_has_its_turn() {
     let record = Record::default();
     let slow = Noting::new(&record, |_| {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_secs(20)).await;
+            pass(Duration::from_secs(20)).await;
             Ok(())
         })
     });

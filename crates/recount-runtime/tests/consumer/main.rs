@@ -1,5 +1,8 @@
 //! Consumers of a log in memory, whose time stands still unless everybody waits.
 
+#[path = "../support/clock.rs"]
+mod clock;
+
 mod batches;
 mod failing;
 mod faults;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use recount_core::{GroupStore, LeaseRequest, Position};
 use recount_runtime::RunningConsumer;
 
+use crate::clock::pass;
 use crate::support::{
     Call, Dice, Fault, GROUP, Noting, Record, TestLog, assert_each_once, consumer, fine,
     log_with_group, publish, publish_all, until_acknowledged,
@@ -16,7 +17,7 @@ async fn ordered(log: &std::sync::Arc<TestLog>, name: &str, record: &Record) -> 
         // As if at random, and the same whenever the case runs.
         let wait = 1 + message.position.entry_id.seq % 7 * 5;
         Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(wait)).await;
+            pass(Duration::from_millis(wait)).await;
             Ok(())
         })
     });
@@ -26,7 +27,7 @@ async fn ordered(log: &std::sync::Arc<TestLog>, name: &str, record: &Record) -> 
 
 async fn until_held(running: &RunningConsumer, count: usize) {
     while running.metrics().partitions.len() != count {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        pass(Duration::from_millis(10)).await;
     }
 }
 
@@ -58,7 +59,7 @@ async fn partitions_are_shared_out_as_consumers_join_leave_and_die() {
             while !*stopped.borrow_and_update() {
                 let session = format!("s{}", dice.below(30));
                 published.push(publish(&log, &session).await);
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                pass(Duration::from_millis(20)).await;
             }
             published
         }
@@ -132,7 +133,7 @@ async fn a_holder_that_cannot_renew_begins_nothing_more() {
     let slow = |record: &Record| {
         Noting::new(record, |_| {
             Box::pin(async {
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                pass(Duration::from_secs(1)).await;
                 Ok(())
             })
         })
@@ -142,14 +143,14 @@ async fn a_holder_that_cannot_renew_begins_nothing_more() {
     first.until_handled(2).await;
     // The first one's calls fail from now on; the second one is not there yet.
     log.fail(Call::Lease, Fault::Unavailable, 8);
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    pass(Duration::from_secs(5)).await;
     let handled = first.handled().len();
     assert!(handled <= 6, "{handled} handled without a lease");
     log.heal();
     let two = consumer(&log, "two").ordered(true);
     let two = two.start(slow(&second)).await.unwrap();
     while first.handled().len() + second.handled().len() < 20 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        pass(Duration::from_millis(100)).await;
     }
     let mut all = first.handled();
     all.extend(second.handled());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use recount_core::GroupStore;
 
+use crate::clock::pass;
 use crate::support::{
     GROUP, Noting, Record, consumer, fine, hang, log_with_group, pending, publish_all, succeed,
 };
@@ -15,7 +16,7 @@ async fn handlers_at_work_finish_and_the_rest_is_given_back() {
     let record = Record::default();
     let slow = Noting::new(&record, |_| {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            pass(Duration::from_secs(5)).await;
             Ok(())
         })
     });
@@ -25,7 +26,7 @@ async fn handlers_at_work_finish_and_the_rest_is_given_back() {
         .await
         .unwrap();
     while running.metrics().in_flight < 3 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        pass(Duration::from_millis(1)).await;
     }
     let report = running.stop().await.unwrap();
     assert_eq!(record.handled(), published[..3]);
@@ -72,7 +73,7 @@ async fn a_stopped_consumers_rest_goes_to_its_peer() {
     let slow = |record: &Record| {
         Noting::new(record, |_| {
             Box::pin(async {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                pass(Duration::from_millis(300)).await;
                 Ok(())
             })
         })
@@ -96,16 +97,16 @@ async fn a_dropped_consumer_gives_nothing_back_and_handles_nothing_more() {
     let record = Record::default();
     let slow = Noting::new(&record, |_| {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            pass(Duration::from_secs(1)).await;
             Ok(())
         })
     });
     let running = consumer(&log, "w").start(slow).await.unwrap();
     while running.metrics().in_flight < 3 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        pass(Duration::from_millis(1)).await;
     }
     drop(running);
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    pass(Duration::from_secs(10)).await;
     assert!(record.all().is_empty());
     let left = pending(&log).await;
     let owners: Vec<_> = left.iter().map(|entry| entry.consumer.as_deref()).collect();
@@ -122,7 +123,7 @@ async fn a_consumer_that_still_owns_something_is_not_forgotten() {
     let builder = consumer(&log, "w").stop_within(Duration::from_millis(100));
     let running = builder.start(handler).await.unwrap();
     while running.metrics().in_flight < 1 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        pass(Duration::from_millis(1)).await;
     }
     // The second one is a suspect that was not looked at: it stays one.
     let report = running.stop().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the cases share: in all of them the clock is paused.
+//! What the cases share.
 
 mod log;
 
@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::pass;
 use async_trait::async_trait;
 use recount_conformance::{MemoryLog, MemoryOptions, MemoryStream};
 use recount_core::{
@@ -234,7 +235,7 @@ pub fn assert_each_once(handled: &[Position], published: &[Position]) {
 /// Waits until nothing is pending.
 pub async fn until_acknowledged(log: &TestLog) {
     while !pending(log).await.is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        pass(Duration::from_millis(10)).await;
     }
 }
 

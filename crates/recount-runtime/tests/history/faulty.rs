@@ -15,6 +15,7 @@ use recount_core::{
     TrimReport, TrimRequest,
 };
 
+use crate::clock::pass;
 use crate::history::{Group, History, Instance, What};
 use crate::random::Random;
 
@@ -133,7 +134,7 @@ impl<S: ?Sized> Faulty<S> {
         let longest = self.sky.now().delay;
         if !longest.is_zero() {
             let pause = self.random.lock().pause(longest);
-            tokio::time::sleep(pause).await;
+            pass(pause).await;
         }
     }
 

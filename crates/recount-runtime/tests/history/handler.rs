@@ -13,6 +13,7 @@ use recount_core::Position;
 use recount_runtime::{BatchHandler, Handler, HandlerError, Message};
 use tokio::sync::mpsc;
 
+use crate::clock::pass;
 use crate::history::{Ended, Group, History, Instance, What};
 
 /// How an event fares with its handlers.
@@ -115,7 +116,7 @@ impl Worker {
         let attempt = self.tempers.attempt(self.group, number);
         let outcome = match self.tempers.of(number) {
             Temper::Slow(pause) => {
-                tokio::time::sleep(pause).await;
+                pass(pause).await;
                 Ok(())
             }
             Temper::Flaky(failures) if attempt <= failures => failed("not yet"),

@@ -15,6 +15,9 @@
 //! `RECOUNT_SEED` repeats a round that failed, `RECOUNT_ROUNDS` says how many are made. What a seed does
 //! not decide is how long the runtime's own backoffs are: a rare failure may need a few attempts.
 
+#[path = "../support/clock.rs"]
+mod clock;
+
 mod check;
 mod faulty;
 mod handler;

@@ -17,6 +17,7 @@ use recount_runtime::{ConsumerError, Letter, RunningConsumer};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::clock::pass;
 use crate::faulty::{Faulty, Sky, Weather};
 use crate::handler::Tempers;
 use crate::history::{Group, History, Instance, Record, What};
@@ -202,7 +203,7 @@ impl<L: EventLog + GroupStore> Round<L> {
                     });
                 }
                 if random.percent(20) {
-                    tokio::time::sleep(random.pause(unit * 5)).await;
+                    pass(random.pause(unit * 5)).await;
                 }
             }
         })
@@ -273,7 +274,7 @@ impl<L: EventLog + GroupStore> Round<L> {
             .iter()
             .map(|plan| plan.claim_after.max(plan.lease));
         let longest = longest.max().expect("there is a group");
-        tokio::time::sleep(longest + self.plan.unit).await;
+        pass(longest + self.plan.unit).await;
     }
 
     async fn close(mut self) -> Outcomes {
@@ -316,7 +317,7 @@ async fn published(log: &impl EventLog, event: Event, unit: Duration) -> Positio
             },
             Err(error) => {
                 assert_eq!(error.code(), "unavailable", "{error}");
-                tokio::time::sleep(unit / 10).await;
+                pass(unit / 10).await;
             }
         }
     }
