@@ -24,7 +24,7 @@ use self::summary::Summary;
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
 use super::output::{Output, count};
-use super::settings::{AppendArgs, Settings, is_no_stream, warn};
+use super::settings::{AppendArgs, Settings, warn};
 
 /// How many of the things that were skipped are told one by one.
 const WARNINGS_MAX: u64 = 5;
@@ -252,7 +252,7 @@ async fn open(args: &Args, settings: &Settings, first: Option<&[Item]>) -> Resul
     }
     match settings.try_open_read_only().await {
         Ok(log) => Ok(Some(log)),
-        Err(error) if is_no_stream(&error) => Ok(None),
+        Err(error) if error.is_no_stream() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -16,7 +16,6 @@ use recount::{Config, LogUrl, SyncMode};
 
 use self::flags::When;
 pub(crate) use self::flags::{AppendArgs, GlobalArgs, OwnFlags, SyncArgs, WriteArgs};
-pub(crate) use self::opening::is_no_stream;
 use super::error::Result;
 use super::output::{quoted, wants_color};
 

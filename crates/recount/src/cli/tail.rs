@@ -13,7 +13,7 @@ use super::mirror::prepare;
 use super::numbers::from_1;
 use super::output::Output;
 use super::select::FilterArgs;
-use super::settings::{Settings, is_no_stream, warn};
+use super::settings::{Settings, warn};
 
 /// Show events live, as they are recorded
 ///
@@ -153,7 +153,7 @@ fn warn_of_skipped(tail: &mut Tail) {
 async fn open(settings: &Settings) -> Result<Recount> {
     match settings.try_open_read_only().await {
         Ok(log) => Ok(log),
-        Err(error) if is_no_stream(&error) => {
+        Err(error) if error.is_no_stream() => {
             settings.note(format_args!(
                 "no stream {} in {} yet, creating it",
                 settings.stream(),

@@ -92,7 +92,7 @@ impl Settings {
                 log.close().await?;
                 Ok(true)
             }
-            Err(error) if is_no_stream(&error) => Ok(false),
+            Err(error) if error.is_no_stream() => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -149,7 +149,7 @@ impl Settings {
     }
 
     async fn explained(&self, error: OpenError) -> Failure {
-        let missing = is_no_stream(&error);
+        let missing = error.is_no_stream();
         let failure = Failure::from(error);
         if !missing {
             return failure;
@@ -179,13 +179,4 @@ impl Settings {
             )),
         }
     }
-}
-
-/// Whether the log could not be opened because it does not exist.
-pub(crate) fn is_no_stream(error: &OpenError) -> bool {
-    matches!(
-        error,
-        OpenError::Disk(recount_disk::OpenError::NoStream { .. })
-            | OpenError::Redis(recount_redis::OpenError::NoStream { .. })
-    )
 }
