@@ -44,7 +44,7 @@ pub struct Generator {
     users: u64,
     events: u64,
     /// Sessions of a known length among the others.
-    scatter: Option<Scatter>,
+    scatter: Vec<Scatter>,
 }
 
 struct OpenSession {
@@ -66,14 +66,14 @@ impl Generator {
             sessions: 0,
             users: 0,
             events: 0,
-            scatter: None,
+            scatter: Vec::new(),
             rng,
         }
     }
 
     /// Puts the events of further sessions among the others, evenly through the whole stream.
     pub fn scattering(mut self, scatter: Scatter) -> Self {
-        self.scatter = Some(scatter);
+        self.scatter.push(scatter);
         self
     }
 
@@ -86,8 +86,9 @@ impl Generator {
         if self.events.is_multiple_of(DRIFT_EVENTS) {
             self.open_target = self.rng.skewed(SESSIONS_OPEN);
         }
-        let scattered = self.scatter.as_mut();
-        if let Some(session) = scattered.and_then(|scatter| scatter.due(self.events)) {
+        let events = self.events;
+        let due = self.scatter.iter_mut().find_map(|scatter| scatter.due(events));
+        if let Some(session) = due {
             let kind = session.go_on(&mut self.rng);
             let (session_id, user_id) = (session.id.clone(), session.user_id.clone());
             return self.event_of(session_id, user_id, kind);

@@ -25,6 +25,7 @@ mod session;
 mod stall;
 mod timing;
 mod trim;
+mod views;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -64,6 +65,8 @@ enum Command {
     Redis(redis_engine::Options),
     /// How fast consumer groups deliver, on disk and on Redis, and how soon
     Groups(groups::Options),
+    /// What views cost to keep, and how fast they answer
+    Views(views::Options),
     /// One measurement in this process, for the other commands
     #[command(hide = true)]
     Measure(measure::Run),
@@ -91,6 +94,8 @@ enum Command {
     MeasureGroupsTails(groups::TailsRun),
     #[command(hide = true)]
     MeasureGroupsIdle(groups::IdleRun),
+    #[command(hide = true)]
+    MeasureViews(views::Run),
     /// Follows a log until standard input ends
     #[command(hide = true)]
     Follow(stall::FollowRun),
@@ -120,6 +125,7 @@ fn main() -> ExitCode {
         Command::Stall(options) => stall::run(&options),
         Command::Redis(options) => redis_engine::run(&options),
         Command::Groups(options) => groups::run(&options),
+        Command::Views(options) => views::run(&options),
         Command::Measure(run) => measure::run(&run),
         Command::MeasureReplay(run) => replay::measure(&run),
         Command::MeasureSession(run) => session::measure(&run),
@@ -133,6 +139,7 @@ fn main() -> ExitCode {
         Command::MeasureGroupsDeliver(run) => groups::measure_deliver(&run),
         Command::MeasureGroupsTails(run) => groups::measure_tails(&run),
         Command::MeasureGroupsIdle(run) => groups::measure_idle(&run),
+        Command::MeasureViews(run) => views::measure(&run),
         Command::Follow(run) => stall::follow(&run),
     };
     match done {

@@ -75,6 +75,12 @@ payloads! {
         content: Value,
         /// Tokens the message counts.
         tokens: u64,
+        /// Tokens that the model read for it.
+        tokens_in: u64,
+        /// Tokens that the model wrote.
+        tokens_out: u64,
+        /// What it cost, in the application's currency.
+        cost: f64,
         /// The model that wrote it.
         model: String,
     }
@@ -91,6 +97,8 @@ payloads! {
         reason: String,
         /// How long it lasted, in milliseconds.
         duration_ms: u64,
+        /// What it was worth: 1 where all went well, less where it did not.
+        reward: f64,
     }
 
     /// A part of the conversation was summarised.
@@ -161,6 +169,12 @@ payloads! {
         parent_session_id: String,
         /// The last entry of the parent that the new session shares.
         at_entry_id: String,
+        /// The partition of that entry.
+        at_partition: u64,
+        /// The parent's revision there.
+        at_revision: u64,
+        /// The parent's state there: what the new session begins with, whatever becomes of its parent.
+        state: Map<String, Value>,
     }
 }
 

@@ -121,6 +121,20 @@ impl Upcasters {
         }
     }
 
+    /// What sets these upcasters apart from others, as far as it can be seen: the types and the versions that
+    /// they take. What was made of events read with others may differ.
+    ///
+    /// What the functions do cannot be seen: where one changes, the version it leads to should too.
+    pub fn fingerprint(&self) -> String {
+        let mut types: Vec<_> = self
+            .types
+            .iter()
+            .map(|(name, chain)| format!("{name} {}-{}", chain.first, chain.newest()))
+            .collect();
+        types.sort_unstable();
+        types.join(", ")
+    }
+
     /// Lifts what was read to the newest version of its type, or marks why it is not.
     ///
     /// Total: what an upcaster refuses and what is newer than every upcaster stays as it is stored.
@@ -368,6 +382,22 @@ mod tests {
             schema.to_string().contains("the oldest is from version 2"),
             "{schema}"
         );
+    }
+
+    #[test]
+    fn the_fingerprint_tells_types_and_versions_apart() {
+        let of = |steps: &[(EventType, u32)]| {
+            let steps = steps.iter().fold(Upcasters::builder(), |builder, step| {
+                builder.step(step.0.clone(), step.1, Ok)
+            });
+            steps.build().unwrap().fingerprint()
+        };
+        assert_eq!(of(&[]), "");
+        let called = || EventType::ToolCalled;
+        let both = of(&[(custom(), 1), (custom(), 2), (called(), 1)]);
+        assert_eq!(both, "invoice.sent 1-3, tool.called 1-2");
+        assert_eq!(both, of(&[(called(), 1), (custom(), 2), (custom(), 1)]));
+        assert_ne!(of(&[(custom(), 1)]), of(&[(custom(), 2)]));
     }
 
     #[test]

@@ -105,6 +105,11 @@ impl DiskLog {
         self.recovery.as_ref()
     }
 
+    /// The stream's directory, where its segments are.
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir.path
+    }
+
     /// The entries of a range as they are stored: fields byte for byte as they came in, and revisions. For
     /// copies, and for comparing them. As many as a page holds; go on after the last.
     pub async fn entries(&self, range: &ReadRange) -> Result<Vec<Entry>, ReadError> {

@@ -28,5 +28,5 @@ pub use dead::{
     Reason, Refusal, Retried,
 };
 pub use mirror::{Incident, IncidentKind, Mirror, MirrorError, MirrorOptions, Progress, Role};
-pub use mirrored::MirroredLog;
+pub use mirrored::{MirrorHistory, MirroredLog};
 pub use once::{Effect, Ledger, Once};

@@ -138,6 +138,18 @@ impl Mirror {
         }
     }
 
+    /// Returns once logs were replaced more than `before` times.
+    pub(crate) async fn replaced_after(&self, before: u64) -> Result<(), ReadError> {
+        let mut status = self.shared.status.subscribe();
+        let decided = status
+            .wait_for(|status| status.closing || status.replaced > before)
+            .await;
+        match decided {
+            Ok(status) if !status.closing => Ok(()),
+            _ => Err(ReadError::Closed),
+        }
+    }
+
     /// Counts the times that logs were replaced.
     pub(crate) fn replaced(&self) -> u64 {
         self.shared.status.borrow().replaced

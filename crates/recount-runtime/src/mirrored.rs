@@ -1,6 +1,7 @@
 //! A server's log with its mirror beside it.
 
 mod combine;
+mod history;
 
 use std::ops::Bound;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use recount_core::{
 };
 use recount_disk::DiskLog;
 use tokio::sync::Mutex;
+
+pub use history::MirrorHistory;
 
 use crate::mirror::{self, Incident, Mirror, MirrorError, MirrorOptions, UpToDate};
 

@@ -33,6 +33,7 @@ mod redis;
 mod setting;
 mod settings;
 mod sources;
+mod summarizer;
 mod units;
 
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ pub use self::redis::{RedisConfig, Secret};
 pub use self::setting::{Setting, Value};
 pub use self::settings::{SETTINGS, example};
 pub use self::sources::{Origin, Resolved, Sources};
+pub use self::summarizer::SummarizerConfig;
 pub use self::units::span as parse_span;
 use crate::{DEFAULT_STREAM, LogUrl};
 
@@ -84,6 +86,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is set of logs on a server.
     pub redis: RedisConfig,
+    /// What makes summaries.
+    pub summarizer: SummarizerConfig,
 }
 
 impl Config {
@@ -112,6 +116,7 @@ impl Default for Config {
             groups_fsync: SyncMode::Interval(Duration::from_millis(100)),
             limits: Limits::default(),
             redis: RedisConfig::default(),
+            summarizer: SummarizerConfig::default(),
         }
     }
 }

@@ -78,15 +78,24 @@ impl Events {
 
     /// What `query` finds in each of `partitions`.
     pub(crate) fn new(log: &Arc<dyn EventLog>, query: Query, partitions: Range<Partition>) -> Self {
-        let direction = query.range.direction;
         let queries = std::iter::repeat_n(query, partitions.len());
-        let lanes = partitions.zip(queries).map(|(partition, mut query)| {
+        let queries = partitions.zip(queries).map(|(partition, mut query)| {
             query.range.partition = partition;
-            Lane {
-                walk: Walk::new(Arc::clone(log), query),
-                page: VecDeque::new(),
-                ended: false,
-            }
+            query
+        });
+        Self::merged_of(log, queries.collect())
+    }
+
+    /// What several queries find, each in its range's partition, all in one direction. What one finds no
+    /// other does.
+    pub(crate) fn merged_of(log: &Arc<dyn EventLog>, queries: Vec<Query>) -> Self {
+        let direction = queries
+            .first()
+            .map_or_else(Direction::default, |query| query.range.direction);
+        let lanes = queries.into_iter().map(|query| Lane {
+            walk: Walk::new(Arc::clone(log), query),
+            page: VecDeque::new(),
+            ended: false,
         });
         Self {
             lanes: lanes.collect(),

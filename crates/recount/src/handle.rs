@@ -12,6 +12,7 @@ use recount_core::{
 use recount_runtime::{DeadError, Incident, Mirror, MirrorError, MirroredLog};
 
 use crate::groups::Groups;
+use crate::views::Place;
 use crate::{Builder, Events, OpenError, Session, Tail};
 
 /// An open log. Cloning is cheap; clones share the log and its group commit.
@@ -24,6 +25,7 @@ pub struct Recount {
     recovery: Option<Arc<str>>,
     server: Option<Server>,
     groups: Option<Arc<Groups>>,
+    views: Option<Arc<Place>>,
 }
 
 /// What is known of a log on a server besides the log.
@@ -64,6 +66,7 @@ impl Recount {
             recovery: recovery.map(Into::into),
             server: None,
             groups: None,
+            views: None,
         }
     }
 
@@ -72,6 +75,17 @@ impl Recount {
             groups: Some(Arc::new(groups)),
             ..self
         }
+    }
+
+    pub(crate) fn with_views(self, views: Place) -> Self {
+        Self {
+            views: Some(Arc::new(views)),
+            ..self
+        }
+    }
+
+    pub(crate) fn view_place(&self) -> Option<&Place> {
+        self.views.as_deref()
     }
 
     pub(crate) fn grouped(&self) -> Result<&Groups, GroupError> {
@@ -90,6 +104,8 @@ impl Recount {
     pub fn raw(&self) -> Self {
         Self {
             log: Arc::clone(&self.stored),
+            // What they hold was made of events in their newest version.
+            views: None,
             ..self.clone()
         }
     }

@@ -77,12 +77,16 @@ pub mod demo;
 mod events;
 mod groups;
 mod handle;
+mod inspect;
+pub mod language;
+pub mod memory;
 mod open;
 mod replay;
 mod session;
 mod tail;
 mod time;
 mod url;
+mod views;
 
 /// What an implementation of a trait of this crate is marked with.
 pub use async_trait::async_trait;
@@ -90,6 +94,12 @@ pub use config::Config;
 pub use events::Events;
 pub use groups::handler;
 pub use handle::Recount;
+pub use inspect::{
+    CallLatency, EventMetrics, FindError, Finder, Found, InvalidPageCursor, Looked, MetricsSpan, Order,
+    PageCursor, TypeCount,
+};
+pub use language::InvalidQuestion;
+pub use memory::Memory;
 pub use open::{Builder, DEFAULT_STREAM, OpenError};
 #[doc(inline)]
 pub use recount_core::*;
@@ -104,11 +114,20 @@ pub use recount_runtime::{Effect, Ledger, Once, Refusal, Retried};
 pub use recount_runtime::{
     Incident, IncidentKind, Mirror, MirrorError, Progress as MirrorProgress, Role as MirrorRole,
 };
-pub use replay::{InvalidPace, Pace, Replay, ReplayError};
-pub use session::{MESSAGES_MAX, OpenCall, Session, SessionState, SessionStatus, StateMessage};
+pub use replay::{InvalidPace, Pace, Replay, ReplayError, ReplayMark};
+pub use recount_views::{
+    Clause, Excerpt, Progress, Question, Term, ViewError, excerpt, text_of,
+};
+pub use recount_views::{Lineage, OpenCall, SessionState, SessionStatus, Tokens, ToolCalls};
+pub use session::{
+    At, Change, Diff, ForkError, Forked, InvalidAt, Messages, Session, SessionAt, SessionError,
+    StateMessage, Steps, diff,
+};
 pub use tail::{Skipped, Tail};
 pub use time::{InvalidMoment, Moment};
 pub use url::{InvalidUrl, LogUrl};
+pub use views::ViewsError;
+pub use recount_views::{CaughtUp, Fault, Finding, Progress as ViewProgress, Registered, RowRange, Rows, RowsError, RunningViews, Snapshot, Upkeep, View, ViewStatus, Views, ViewsOptions};
 
 /// The examples in the README, run as tests.
 #[cfg(doctest)]

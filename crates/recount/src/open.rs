@@ -4,18 +4,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recount_core::{EventLog, GroupStore, Limits, Retention, UpcastGroups, Upcasters};
+use recount_core::{EventLog, GroupStore, Limits, Retention, UpcastGroups, UpcastLog, Upcasters};
 use recount_disk::{DiskLog, DiskOptions, SyncMode};
 use recount_redis::{RedisLog, RedisOptions, RedisUrl};
-use recount_runtime::{MirrorOptions, MirroredLog};
+use recount_runtime::{MirrorHistory, MirrorOptions, MirroredLog};
+use recount_views::{Registered, View, ViewsOptions};
 
 use crate::config::RedisConfig;
 use crate::groups::Groups;
 use crate::handle::Server;
+use crate::views::{Place, Registry};
 use crate::{Config, InvalidUrl, LogUrl, Recount};
 
 /// The stream that is opened unless another one is named.
 pub const DEFAULT_STREAM: &str = "memory:events";
+
+/// The directory of views, beside what they are made of.
+const VIEWS: &str = "views";
 
 /// How a log is to be opened; see [`Recount::builder`].
 ///
@@ -44,6 +49,7 @@ pub struct Builder {
     invalid_url: Option<InvalidUrl>,
     read_only: bool,
     upcasters: Upcasters,
+    views: Registry,
 }
 
 impl Builder {
@@ -53,6 +59,7 @@ impl Builder {
             invalid_url: None,
             read_only: false,
             upcasters: Upcasters::default(),
+            views: Registry::new(),
         }
     }
 
@@ -145,6 +152,13 @@ impl Builder {
         self
     }
 
+    /// A view of your own, which is kept beside the log with those that come with it: see [`View`] and
+    /// [`Recount::views`].
+    pub fn view<V: View>(mut self, make: impl Fn() -> V + Send + Sync + 'static) -> Self {
+        self.views.push(Registered::view(make));
+        self
+    }
+
     /// Opens the log. For writing, what is missing is created.
     pub async fn open(self) -> Result<Recount, OpenError> {
         match self.place()? {
@@ -173,7 +187,10 @@ impl Builder {
         let recovery = log.recovery().map(ToString::to_string);
         let log = Arc::new(log);
         let groups = self.groups(Arc::clone(&log) as _);
-        Ok(Recount::opened(log, self.upcasters, recovery).with_groups(groups))
+        let views = self.views(log.dir().join(VIEWS), Arc::clone(&log) as _);
+        Ok(Recount::opened(log, self.upcasters, recovery)
+            .with_groups(groups)
+            .with_views(views))
     }
 
     async fn open_redis(self, url: RedisUrl) -> Result<Recount, OpenError> {
@@ -187,7 +204,7 @@ impl Builder {
         };
         let log = Arc::new(log);
         let groups = self.groups(Arc::clone(&log) as _);
-        let mirrored = self.config.mirror.map(|folder| {
+        let mirrored = self.config.mirror.clone().map(|folder| {
             let options = MirrorOptions::new(folder);
             Arc::new(MirroredLog::new(Arc::clone(&log), options))
         });
@@ -198,11 +215,30 @@ impl Builder {
         let server = Server {
             log: Arc::clone(&log) as _,
             origin: log,
-            mirrored,
+            mirrored: mirrored.clone(),
         };
-        Ok(Recount::opened(read, self.upcasters, None)
+        let views = mirrored.map(|mirrored| {
+            let dir = mirrored.mirror_dir().join(VIEWS);
+            self.views(dir, Arc::new(MirrorHistory::of(mirrored)))
+        });
+        let recount = Recount::opened(read, self.upcasters, None)
             .on(server)
-            .with_groups(groups))
+            .with_groups(groups);
+        Ok(match views {
+            Some(views) => recount.with_views(views),
+            None => recount,
+        })
+    }
+
+    fn views(&self, dir: PathBuf, source: Arc<dyn EventLog>) -> Place {
+        let options = ViewsOptions {
+            fingerprint: self.upcasters.fingerprint(),
+            lock_wait: self.config.lock_wait,
+            views: self.views.clone(),
+            ..ViewsOptions::default()
+        };
+        let lifted = UpcastLog::new(source, self.upcasters.clone());
+        Place::new(dir, Arc::new(lifted), options)
     }
 
     fn groups(&self, store: Arc<dyn GroupStore>) -> Groups {

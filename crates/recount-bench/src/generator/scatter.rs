@@ -28,6 +28,18 @@ impl Scatter {
         }
     }
 
+    /// One session of `events` events in a stream of `among` events.
+    pub fn long(events: u64, among: u64) -> Self {
+        let mut scatter = Self::new(1, events, among);
+        for session in &mut scatter.sessions {
+            session.id = Self::LONG.to_owned();
+        }
+        scatter
+    }
+
+    /// The id of the session of [`Scatter::long`].
+    pub const LONG: &str = "scattered-long";
+
     /// The id of the session with this number, from 0.
     pub fn session(number: u64) -> String {
         format!("scattered-{number:03}")

@@ -25,7 +25,7 @@ impl Unreadable {
         for name in Notes::list(dir)?.names() {
             let matters = !matches!(
                 names::kind(name),
-                Kind::Foreign | Kind::Lock | Kind::Temporary
+                Kind::Foreign | Kind::Lock | Kind::Temporary | Kind::Views
             );
             match dir.storage.open(&dir.path.join(name), OpenHow::Read) {
                 Err(error) if matters && error.kind() != io::ErrorKind::NotFound => {

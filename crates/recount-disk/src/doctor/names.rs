@@ -12,6 +12,7 @@ pub(super) enum Kind {
     Floor,
     SpareFloor,
     Groups,
+    Views,
     Segment(u64, SegmentName),
     Index(u64),
     Table(TableKind, (u64, u64)),
@@ -35,6 +36,7 @@ pub(super) fn kind(name: &str) -> Kind {
         "floor" => return Kind::Floor,
         "floor.next" => return Kind::SpareFloor,
         "groups.log" => return Kind::Groups,
+        "views" => return Kind::Views,
         _ => {}
     }
     let mut listing = Listing::default();
@@ -113,6 +115,7 @@ pub(super) fn words(name: &str) -> String {
         Kind::Floor => "where the retained entries begin".into(),
         Kind::SpareFloor => "room kept for the next floor".into(),
         Kind::Groups => "the consumer groups".into(),
+        Kind::Views => "what views made of the log; safe to delete, it is made again".into(),
         Kind::Segment(number, _) => format!("segment {number}"),
         Kind::Index(number) => format!("the index of segment {number}"),
         Kind::Table(TableKind::Ids, range) => format!("event ids of {}", words::segments(range)),

@@ -5,6 +5,7 @@
 //!   data/               a data directory: a stream for each partition, those set aside (:diverged-1, ...),
 //!                       one that is being copied to take another's place (:rebuilding), and copies that
 //!                       were begun and are of no use (:leftover-1, ...), which may be deleted
+//!   views/              what views made of the copy; none of the mirror's business
 //!   incidents.ndjson    gaps and divergences, one JSON object a line
 //!   counts.json         how many entries the server had counted when it was last compared
 //!   lock                held by the process that maintains the mirror

@@ -3,6 +3,7 @@
 mod child;
 mod command;
 mod feed;
+mod once;
 mod said;
 mod stop;
 mod summary;
@@ -17,11 +18,12 @@ use recount::{
     ConsumerBuilder, ConsumerError, ConsumerReport, GroupError, Handler, RunningConsumer,
 };
 
-use self::child::Program;
+pub(in crate::cli) use self::child::Program;
 pub(crate) use self::child::end_all;
 use self::command::Commands;
 use self::feed::Feed;
-use self::stop::Stop;
+pub(in crate::cli) use self::once::{Failed, once, told_of};
+pub(in crate::cli) use self::stop::Stop;
 use self::summary::{document, sentence};
 use super::error::{Failure, Result};
 use super::groups::{GroupFlag, Opened, PLACE, Place, failed};

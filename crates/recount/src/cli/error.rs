@@ -6,11 +6,12 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use recount::{
-    AppendError, ConsumerError, DeadError, GroupError, InvalidEvent, MirrorError, OpenError,
-    ReadError, TrimError,
+    AppendError, ConsumerError, DeadError, FindError, ForkError, GroupError, InvalidEvent,
+    InvalidQuestion, MirrorError, OpenError, ReadError, SessionError, TrimError,
 };
 use recount_disk::OpenError as DiskError;
 use recount_redis::OpenError as RedisError;
+use unicode_width::UnicodeWidthStr as _;
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
@@ -195,5 +196,42 @@ impl From<TrimError> for Failure {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         Self::new(error.to_string())
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Ahead { .. } => Self::usage(error.to_string()),
+            error => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<ForkError> for Failure {
+    fn from(error: ForkError) -> Self {
+        match error {
+            ForkError::Parent(error) => error.into(),
+            ForkError::Append(error) => error.into(),
+            error => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<InvalidQuestion> for Failure {
+    fn from(error: InvalidQuestion) -> Self {
+        let drawn = error.drawn(|text| text.width());
+        Self::usage(format!("{error}\n{drawn}"))
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Read(error) => error.into(),
+            FindError::Mirror(error) => error.into(),
+            FindError::Cursor(error) => Self::usage(error.to_string()),
+            error => Self::new(error.to_string()),
+        }
     }
 }

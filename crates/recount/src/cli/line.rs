@@ -173,7 +173,7 @@ impl Lines {
 }
 
 /// What is to be known of an event before its data is read.
-fn marks(recorded: &Recorded) -> String {
+pub(crate) fn marks(recorded: &Recorded) -> String {
     let mut marks = String::new();
     if let Body::Event(event) = &recorded.body {
         if event.replayed {

@@ -12,12 +12,15 @@ mod config;
 mod consume;
 mod dead;
 mod demo;
+mod diff;
 #[cfg(test)]
 mod docs;
 mod doctor;
 mod error;
+mod errors;
 mod events;
 mod export;
+mod fork;
 mod groups;
 mod help;
 mod import;
@@ -26,6 +29,7 @@ mod input;
 mod interrupt;
 mod line;
 mod man;
+mod memory;
 mod mirror;
 mod mirrors;
 mod numbers;
@@ -33,13 +37,16 @@ mod output;
 mod pending;
 mod publish;
 mod replay;
+mod search;
 mod select;
 mod session;
 mod settings;
 mod state;
+mod stats;
 mod stdin;
 mod table;
 mod tail;
+mod timeline;
 mod trim;
 #[cfg(test)]
 mod walk;
@@ -88,7 +95,14 @@ enum Command {
     Publish(publish::Args),
     Tail(tail::Args),
     Events(events::Args),
+    Search(search::Args),
+    Errors(errors::Args),
+    Stats(stats::Args),
+    Timeline(timeline::Args),
     State(state::Args),
+    Diff(diff::Args),
+    Fork(fork::Args),
+    Memory(memory::Args),
     Replay(replay::Args),
     Consume(consume::Args),
     Groups(groups::Args),
@@ -118,6 +132,8 @@ impl Command {
             Self::Publish(args) => append(&args.append.write),
             Self::Import(args) => append(&args.append.write),
             Self::Demo(args) => append(&args.write),
+            Self::Fork(args) => append(&args.write),
+            Self::Memory(args) if let Some(write) = args.write() => append(write),
             Self::Replay(args) => match args.flag_without_use(before) {
                 Some(flag) => refused(flag, "writing: it goes with --into"),
                 None => append(&args.append.write),
@@ -125,14 +141,14 @@ impl Command {
             Self::Trim(args) => match before.first_about_appends() {
                 Some(flag) => refused(
                     flag,
-                    "appending: it goes with publish, import, replay and demo",
+                    "appending: it goes with publish, import, replay, fork, memory and demo",
                 ),
                 None => Ok(args.sync.or(&before.sync)),
             },
             _ => match before.first() {
                 Some(flag) => refused(
                     flag,
-                    "writing: it goes with publish, import, replay, trim and demo",
+                    "writing: it goes with publish, import, replay, fork, memory, trim and demo",
                 ),
                 None => Ok(OwnFlags::default()),
             },
@@ -232,7 +248,14 @@ async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
         Command::Publish(args) => publish::run(args, &settings, interrupt).await,
         Command::Tail(args) => tail::run(args, &settings).await,
         Command::Events(args) => events::run(args, &settings).await,
+        Command::Search(args) => search::run(args, &settings).await,
+        Command::Errors(args) => errors::run(args, &settings).await,
+        Command::Stats(args) => stats::run(args, &settings).await,
+        Command::Timeline(args) => timeline::run(args, &settings).await,
         Command::State(args) => state::run(&args, &settings).await,
+        Command::Diff(args) => diff::run(&args, &settings).await,
+        Command::Fork(args) => fork::run(&args, &settings).await,
+        Command::Memory(args) => memory::run(args, &settings).await,
         Command::Replay(args) => replay::run(args, &settings, interrupt).await,
         Command::Consume(args) => consume::run(args, &settings, interrupt).await,
         Command::Groups(args) => groups::run(args, &settings).await,

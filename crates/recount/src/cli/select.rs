@@ -1,9 +1,15 @@
 //! Which events a command is about: the flags that `events`, `export` and `tail` share.
 
+mod query;
+
 use std::ops::Bound;
 
 use recount::{
-    EntryId, EventType, Filter, IdRange, Moment, Query, RangeEnd, RangeStart, ReadRange,
+    EntryId, EventType, Filter, IdRange, Moment, Query, RangeEnd, RangeStart, ReadRange, Term,
+};
+
+pub(super) use self::query::{
+    QUERIES, QueryArgs, indexed, prepare_mirror, ready, session_check,
 };
 
 use super::numbers::id;
@@ -76,6 +82,26 @@ impl SelectArgs {
     /// What to look for.
     pub(super) fn filter(&self) -> Filter {
         Filter::from(&self.filter)
+    }
+
+    /// The same as conditions of a question.
+    pub(super) fn terms(&self) -> Vec<Term> {
+        let filter = &self.filter;
+        let mut terms = Vec::new();
+        terms.extend(filter.session.clone().map(|id| Term::Session(vec![id])));
+        terms.extend(filter.user.clone().map(|id| Term::User(vec![id])));
+        if !filter.types.is_empty() {
+            terms.push(Term::Type(filter.types.clone()));
+        }
+        // An inverted range holds nothing, as what is before the first id.
+        let (first, last) = self
+            .ids()
+            .inclusive()
+            .unwrap_or((EntryId::MAX, EntryId::MIN));
+        let nothing = first > last;
+        terms.extend((nothing || first > EntryId::MIN).then_some(Term::Since(first)));
+        terms.extend(last.next().map(Term::Until));
+        terms
     }
 
     /// Whether nothing was left out.
@@ -163,6 +189,35 @@ mod tests {
         );
         assert_eq!(ids(&["--since", "2026-01-02", "--end", "7"]), "nothing");
         assert_eq!(ids(&["--until", "1960-01-02"]), "nothing");
+    }
+
+    #[test]
+    fn flags_are_conditions_too() {
+        let terms = |args: &[&str]| {
+            let args = ["test"].iter().chain(args);
+            let terms = Cli::try_parse_from(args).unwrap().select.terms();
+            let terms: Vec<_> = terms.iter().map(ToString::to_string).collect();
+            terms.join(" ")
+        };
+        assert_eq!(terms(&[]), "");
+        assert_eq!(
+            terms(&[
+                "--session",
+                "a b",
+                "--user",
+                "u",
+                "--type",
+                "t",
+                "--type",
+                "x"
+            ]),
+            "session:\"a b\" user:u type:t,x"
+        );
+        assert_eq!(
+            terms(&["--start", "1526919030474-5", "--until", "2026-01-02"]),
+            "since:1526919030474-5 until:2026-01-02T00:00:00.000Z"
+        );
+        assert!(terms(&["--start", "9-0", "--end", "7-0"]).contains("until:1970"));
     }
 
     #[test]

@@ -1,12 +1,88 @@
-//! Whether what is read of a session is all of it: a partial memory is never silent.
+//! Looking at a session, and whether what is read of it is all of it: a partial memory is never silent.
 
-use recount::{Recorded, Recount, SessionPage, SessionState};
+use recount::{At, Query, Recorded, Recount, SessionAt, SessionError, SessionPage, SessionState};
 use serde_json::{Value, json};
 
-use super::error::Result;
-use super::output::count;
+use super::error::{Failure, Result};
+use super::mirror::prepare;
+use super::output::{count, quoted};
 use super::select::SelectArgs;
-use super::settings::warn;
+use super::settings::{Settings, warn};
+use super::state::of_newer_versions;
+
+/// What a session was at a moment, with its newest `messages`. Warns of what is missing; a session of which
+/// nothing is recorded is an error.
+pub(super) async fn look(
+    log: &Recount,
+    id: &str,
+    at: At,
+    messages: usize,
+    settings: &Settings,
+) -> Result<SessionAt> {
+    prepare(log, &Query::session(id), settings).await?;
+    let session = log.session(id);
+    let looked = match session.at(at, messages).await {
+        Err(SessionError::Ahead { revision: 0, .. }) => {
+            return Err(unknown(id, false, settings));
+        }
+        Err(error @ SessionError::Ahead { .. }) => {
+            return Err(Failure::from(error).hint(format!(
+                "{} shows its revisions",
+                settings.command(format_args!("timeline {}", quoted(id)))
+            )));
+        }
+        looked => looked?,
+    };
+    let mut page = session.recent(0).await?;
+    let state = &looked.state;
+    let nothing_now = at == At::Now || page.revision == 0;
+    if nothing_now && state.own_events == 0 {
+        warn_of_missing(&page, Seen::of(state));
+        return Err(unknown(id, page.revision > 0, settings));
+    }
+    if state.own_events == 0 {
+        settings.note(format_args!("nothing of session {id:?} yet at {at}"));
+    } else {
+        if at != At::Now {
+            page.revision = state.revision;
+        }
+        warn_of_missing(&page, Seen::of(state));
+    }
+    if let missing @ 1.. = looked.messages.missing {
+        let are = if missing == 1 { "is" } else { "are" };
+        warn(format_args!(
+            "{} of its memory {are} not there any more: trimmed, in the session or in the one that it was \
+             forked from",
+            count(missing, "message")
+        ));
+    } else if state
+        .forked_from
+        .as_ref()
+        .is_some_and(|from| !from.complete)
+    {
+        warn("it was forked from a session of which only a part was known");
+    }
+    if state.future > 0 {
+        warn(format_args!(
+            "{} not understood: what their data changes is missing here",
+            of_newer_versions(state.future)
+        ));
+    }
+    Ok(looked)
+}
+
+/// There is no such session, or none any more.
+pub(super) fn unknown(id: &str, any_more: bool, settings: &Settings) -> Failure {
+    let any_more = if any_more { " any more" } else { "" };
+    Failure::new(format!(
+        "nothing is recorded of session {id:?} in stream {}{any_more}",
+        settings.stream()
+    ))
+    .hint(format!(
+        "{} lists what is recorded, with the sessions",
+        settings.command("events --limit 20")
+    ))
+}
 
 /// Looks whether the session that a command reads is all there, if it reads one.
 pub(super) struct SessionCheck(Option<Checked>);
@@ -30,16 +106,23 @@ impl SessionCheck {
         let Some(session_id) = select.session() else {
             return Ok(Self(None));
         };
+        let page = log.session(session_id).recent(1).await?;
+        let whole = select.is_whole_session() && limit.is_none();
+        Ok(Self::of(session_id, page, whole))
+    }
+
+    /// Of one session, of which `whole` or a part is to be read.
+    pub(super) fn of(session_id: &str, page: SessionPage, whole: bool) -> Self {
         let checked = Checked {
             session_id: session_id.to_owned(),
-            page: log.session(session_id).recent(1).await?,
-            whole: select.is_whole_session() && limit.is_none(),
+            page,
+            whole,
             seen: Seen::default(),
         };
         if !checked.whole {
             warn_if_partial(&checked.page);
         }
-        Ok(Self(Some(checked)))
+        Self(Some(checked))
     }
 
     /// Takes note of what was read.
@@ -101,7 +184,7 @@ impl Seen {
     pub(super) fn of(state: &SessionState) -> Self {
         Self {
             first: state.first_revision,
-            events: state.events,
+            events: state.own_events,
         }
     }
 

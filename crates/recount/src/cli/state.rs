@@ -1,16 +1,14 @@
 //! `recount state`
 
-use recount::{Query, SessionState, SessionStatus, StateMessage};
-use serde_json::{Value, json};
+use recount::{At, Moment, SessionAt, SessionState, SessionStatus, StateMessage, Timestamp};
 
-use super::error::{Failure, Result};
-use super::mirror::prepare;
+use super::error::Result;
 use super::numbers::id;
-use super::output::{Output, count, fit, one_line, terminal_width, thousands};
-use super::session::{Seen, warn_of_missing};
-use super::settings::{Settings, warn};
+use super::output::{Output, count, fit, one_line, span, terminal_width, thousands};
+use super::session::look;
+use super::settings::Settings;
 
-/// Show what a session came to, reconstructed from its events
+/// Show what a session came to, or what it was at any moment of its history
 ///
 /// The state is the fold of the session's events, read from the log and from nothing else: status,
 /// times, counts, the messages in its memory, tool calls without an answer. Where the session's first
@@ -22,7 +20,25 @@ pub(super) struct Args {
     #[arg(value_name = "SESSION", value_parser = id)]
     session: String,
 
-    /// Print one JSON document, with up to 1,000 messages, the newest
+    /// What it was then: a revision (12), an entry id, or a time at which events were recorded (1h,
+    /// 2026-01-02T10:00)
+    #[arg(
+        long,
+        value_name = "X",
+        default_value = "now",
+        hide_default_value = true
+    )]
+    at: At,
+
+    /// What it was before the first event that happened after this time, by its producer's word
+    #[arg(long, value_name = "TIME", conflicts_with = "at")]
+    at_happened: Option<Moment>,
+
+    /// Show all messages in its memory, whole; without it the newest 10, or 1,000 with --json
+    #[arg(long)]
+    full: bool,
+
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -30,99 +46,135 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   recount state s1
+  recount state s1 --at 12
+  recount state s1 --at 2026-01-02T10:00 --full
   recount state s1 --json | jq .messages";
 
 /// Messages that are shown to people, the newest.
 const MESSAGES_SHOWN: usize = 10;
+/// Messages in a document.
+pub(super) const MESSAGES_TOLD: usize = 1_000;
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let log = settings.open_read_only().await?;
-    prepare(&log, &Query::session(&args.session), settings).await?;
-    let session = log.session(&args.session);
-    let page = session.recent(1).await?;
-    let state = session.state().await?;
-    warn_of_missing(&page, Seen::of(&state));
-    if state.events == 0 {
-        let any_more = if page.revision > 0 { " any more" } else { "" };
-        return Err(Failure::new(format!(
-            "nothing is recorded of session {:?} in stream {}{any_more}",
-            args.session,
-            settings.stream()
-        ))
-        .hint(format!(
-            "{} lists what is recorded, with the sessions",
-            settings.command("events --limit 20")
-        )));
-    }
-    let complete = state.is_complete() && page.is_complete();
-    if state.future > 0 {
-        warn(format_args!(
-            "{} not understood: what their data changes is missing here",
-            of_newer_versions(state.future)
-        ));
-    }
+    let at = args
+        .at_happened
+        .map_or(args.at, |moment| At::Happened(moment.timestamp()));
+    let messages = match (args.full, args.json) {
+        (true, _) => usize::MAX,
+        (false, true) => MESSAGES_TOLD,
+        (false, false) => MESSAGES_SHOWN,
+    };
+    let looked = look(&log, &args.session, at, messages, settings).await?;
     let mut output = Output::new();
     if args.json {
-        output.line(format_args!("{:#}", document(&state, complete)))?;
+        output.line(format_args!("{:#}", looked.document(Timestamp::now())))?;
     } else {
-        print(&mut output, &state)?;
+        print(&mut output, &looked, args.full)?;
     }
     output.flush()?;
     log.close().await?;
     Ok(())
 }
 
-fn print(output: &mut Output, state: &SessionState) -> Result {
-    let time = |at: Option<recount::Timestamp>| at.map_or(String::new(), |at| at.to_string());
-    let not_understood = match state.future {
-        0 => String::new(),
-        future => of_newer_versions(future),
-    };
-    let mut rows = vec![
-        ("session", state.session_id.clone()),
-        ("user", state.user_id.clone().unwrap_or_default()),
-        ("agent", state.agent_id.clone().unwrap_or_default()),
-        ("status", status(&state.status)),
-        ("first happened", time(state.first_happened)),
-        ("last happened", time(state.last_happened)),
-        ("revision", state.revision.to_string()),
-        ("events", events(state)),
-        ("not understood", not_understood),
-        ("tokens", tokens(state.tokens)),
-        ("last error", state.last_error.clone().unwrap_or_default()),
-        ("summary", state.summary.clone().unwrap_or_default()),
-    ];
-    let open = state.open_calls.iter().map(|(id, call)| match &call.tool {
-        Some(tool) => format!("{tool} ({id})"),
-        None => id.clone(),
-    });
-    rows.push(("unanswered", open.collect::<Vec<_>>().join(", ")));
-    rows.push(("messages", thousands(state.message_count)));
+fn print(output: &mut Output, looked: &SessionAt, full: bool) -> Result {
     let width = terminal_width().unwrap_or(usize::MAX);
-    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-        let value = one_line(value);
+    for (name, value) in facts(looked) {
+        if value.is_empty() {
+            continue;
+        }
+        let value = one_line(&value);
         output.line(format_args!(
             "{name:14}  {}",
             fit(&value, width.saturating_sub(16))
         ))?;
     }
-    let hidden = state.messages.len().saturating_sub(MESSAGES_SHOWN);
-    for message in state.messages.iter().skip(hidden) {
-        let line = format!("  {} {}", message.happened, said(message));
-        output.line(fit(&one_line(&line), width))?;
+    for message in &looked.messages.messages {
+        let role = message.message.role.as_deref().unwrap_or("message");
+        if full {
+            output.line(one_line(&format!("  {} {role}:", message.happened)))?;
+            for line in message.text().unwrap_or_default().lines() {
+                output.line(format_args!("    {}", one_line(line)))?;
+            }
+        } else {
+            let line = format!("  {} {}", message.happened, said(message));
+            output.line(fit(&one_line(&line), width))?;
+        }
     }
     Ok(())
 }
 
-fn status(status: &SessionStatus) -> String {
-    match status {
-        SessionStatus::Unknown => "unknown".to_owned(),
-        SessionStatus::Active => "active".to_owned(),
-        SessionStatus::Ended { reason: None } => "ended".to_owned(),
+fn facts(looked: &SessionAt) -> Vec<(&'static str, String)> {
+    let state = &looked.state;
+    let time = |at: Option<Timestamp>| at.map_or(String::new(), |at| at.to_string());
+    let number = |number: u64| match number {
+        0 => String::new(),
+        number => thousands(number),
+    };
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let not_understood = match state.future {
+        0 => String::new(),
+        future => of_newer_versions(future),
+    };
+    vec![
+        ("session", state.session_id.clone()),
+        ("forked from", forked_from(state)),
+        ("user", text(&state.user_id)),
+        ("agent", text(&state.agent_id)),
+        ("status", status(looked)),
+        (
+            "reward",
+            state.reward.map_or(String::new(), |n| n.to_string()),
+        ),
+        ("first happened", time(state.first_happened)),
+        ("last happened", time(state.last_happened)),
+        ("revision", state.revision.to_string()),
+        ("events", events(state)),
+        ("not understood", not_understood),
+        ("tools", tools(state)),
+        ("unanswered", unanswered(state)),
+        ("errors", number(state.errors)),
+        ("last error", text(&looked.last_error)),
+        ("searches", number(state.searches)),
+        ("tokens", tokens(state)),
+        (
+            "cost",
+            if state.cost == 0.0 {
+                String::new()
+            } else {
+                ((state.cost * 1e6).round() / 1e6).to_string()
+            },
+        ),
+        ("cleared", times(state.clears)),
+        ("summary", text(&looked.summary)),
+        ("messages", messages(looked)),
+    ]
+}
+
+fn status(looked: &SessionAt) -> String {
+    let status = looked.status(Timestamp::now());
+    match &looked.state.status {
         SessionStatus::Ended {
             reason: Some(reason),
-        } => format!("ended: {reason}"),
+        } => format!("{status}: {reason}"),
+        _ => status.to_owned(),
     }
+}
+
+/// `s0, at its revision 12`
+fn forked_from(state: &SessionState) -> String {
+    let Some(from) = &state.forked_from else {
+        return String::new();
+    };
+    let part = if from.complete {
+        ""
+    } else {
+        ", of which a part was known"
+    };
+    format!(
+        "{}, at its revision {}{part}",
+        from.session_id, from.revision
+    )
 }
 
 /// `12: message.added 7, tool.called 5`
@@ -131,73 +183,89 @@ fn events(state: &SessionState) -> String {
         "" => format!("others {}", thousands(*count)),
         name => format!("{name} {}", thousands(*count)),
     });
-    let counts: Vec<_> = counts.collect();
-    format!("{}: {}", thousands(state.events), counts.join(", "))
+    match counts.collect::<Vec<_>>().join(", ") {
+        counts if counts.is_empty() => thousands(state.events),
+        counts => format!("{}: {counts}", thousands(state.events)),
+    }
 }
 
 /// `2 events of newer versions`
-fn of_newer_versions(number: u64) -> String {
+pub(super) fn of_newer_versions(number: u64) -> String {
     format!("{} of newer versions", count(number, "event"))
 }
 
-fn tokens(tokens: u64) -> String {
-    match tokens {
+/// `5 called, 4 answered (1.2 s on average), 1 failed`
+fn tools(state: &SessionState) -> String {
+    let tools = &state.tools;
+    let mut told = Vec::new();
+    if tools.called > 0 {
+        told.push(format!("{} called", thousands(tools.called)));
+    }
+    if tools.returned > 0 {
+        let average = if tools.timed > 0 {
+            let each = tools.duration_ms / tools.timed as f64;
+            format!(" ({} on average)", span(each.round() as u64))
+        } else {
+            String::new()
+        };
+        told.push(format!("{} answered{average}", thousands(tools.returned)));
+    }
+    if tools.failed > 0 {
+        told.push(format!("{} failed", thousands(tools.failed)));
+    }
+    told.join(", ")
+}
+
+fn unanswered(state: &SessionState) -> String {
+    let calls = state.tools.open.iter().map(|call| {
+        let tool = call.tool.as_deref().unwrap_or("a tool");
+        let failed = if call.failed { ", failed" } else { "" };
+        match &call.call_id {
+            Some(call_id) => format!("{tool} ({call_id}{failed})"),
+            None if call.failed => format!("{tool} (failed)"),
+            None => tool.to_owned(),
+        }
+    });
+    calls.collect::<Vec<_>>().join(", ")
+}
+
+/// `1,200: 1,000 in, 200 out`
+fn tokens(state: &SessionState) -> String {
+    let tokens = &state.tokens;
+    match tokens.total {
         0 => String::new(),
-        tokens => thousands(tokens),
+        total => format!(
+            "{}: {} in, {} out",
+            thousands(total),
+            thousands(tokens.input),
+            thousands(tokens.output)
+        ),
+    }
+}
+
+fn times(number: u64) -> String {
+    match number {
+        0 => String::new(),
+        1 => "once".to_owned(),
+        more => format!("{} times", thousands(more)),
+    }
+}
+
+/// `1,200, the newest 10 of them:`
+fn messages(looked: &SessionAt) -> String {
+    let there = looked.state.message_count;
+    match looked.messages.messages.len() as u64 {
+        shown if shown > 0 && shown < there => {
+            format!("{}, the newest {}:", thousands(there), thousands(shown))
+        }
+        _ => thousands(there),
     }
 }
 
 fn said(message: &StateMessage) -> String {
     let role = message.message.role.as_deref().unwrap_or("message");
-    match &message.message.content {
-        Some(Value::String(text)) => format!("{role}: {text}"),
-        Some(content) => format!("{role}: {content}"),
+    match message.text() {
+        Some(text) => format!("{role}: {text}"),
         None => role.to_owned(),
     }
-}
-
-fn document(state: &SessionState, complete: bool) -> Value {
-    let (status, reason) = match &state.status {
-        SessionStatus::Unknown => ("unknown", None),
-        SessionStatus::Active => ("active", None),
-        SessionStatus::Ended { reason } => ("ended", reason.as_ref()),
-    };
-    let time = |at: Option<recount::Timestamp>| at.map(|at| at.to_string());
-    json!({
-        "session_id": state.session_id,
-        "user_id": state.user_id,
-        "agent_id": state.agent_id,
-        "status": status,
-        "ended_reason": reason,
-        "first_happened": time(state.first_happened),
-        "last_happened": time(state.last_happened),
-        "complete": complete,
-        "first_revision": state.first_revision,
-        "revision": state.revision,
-        "events": state.events,
-        "events_of_unknown_versions": state.future,
-        "types": state.types,
-        "tokens": state.tokens,
-        "last_error": state.last_error,
-        "summary": state.summary,
-        "open_calls": state.open_calls.iter().map(|(id, call)| json!({
-            "call_id": id,
-            "tool": call.tool,
-            "entry_id": call.position.entry_id.to_string(),
-        })).collect::<Vec<_>>(),
-        "message_count": state.message_count,
-        "messages": state.messages.iter().map(message_document).collect::<Vec<_>>(),
-    })
-}
-
-fn message_document(message: &StateMessage) -> Value {
-    let mut document = json!(message.message);
-    if let Value::Object(fields) = &mut document {
-        fields.insert(
-            "entry_id".into(),
-            message.position.entry_id.to_string().into(),
-        );
-        fields.insert("happened".into(), message.happened.to_string().into());
-    }
-    document
 }

@@ -88,16 +88,29 @@ pub(super) fn tells_a_password(line: &str) -> bool {
     password(line).is_some()
 }
 
+/// What is in the names of secrets: of `redis.password`, often mistyped, and of `summarizer.key`.
+const SECRETS: [&str; 2] = ["pas", "key"];
+
 /// Where a password begins in a line.
 fn password(line: &str) -> Option<usize> {
     let equals = line.find('=')?;
     let (key, value) = line.split_at(equals + 1);
     // In a table that stands on one line the name is within.
-    let named = key.to_ascii_lowercase().contains("pas");
-    let within = value.to_ascii_lowercase().find("pas");
+    let find = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        SECRETS.iter().filter_map(|name| text.find(name)).min()
+    };
+    let named = find(key).is_some();
+    let within = find(value);
+    let tables = ["redis", "summarizer"];
+    let in_table = |key: &str| {
+        tables
+            .iter()
+            .any(|table| key.trim_start().starts_with(table))
+    };
     match (named, within) {
         (true, _) => Some(equals + 1),
-        (false, Some(at)) if key.trim_start().starts_with("redis") => {
+        (false, Some(at)) if in_table(key) => {
             let after = equals + 1 + at;
             line[after..].find('=').map(|equals| after + equals + 1)
         }
@@ -246,6 +259,9 @@ mod tests {
             "pasword = 'hunter2' # mine",
             "passwrd = hunter2",
             "redis = { timeout = \"1s\", password = \"hunter2\" }",
+            "summarizer.key = hunter2",
+            "key = \"hunter2\"",
+            "summarizer = { url = \"https://h/v1\", key = \"hunter2\" }",
         ] {
             for start in 0..line.len() {
                 let excerpt = Excerpt::new("f", line, &(start..line.len()));

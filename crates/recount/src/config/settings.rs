@@ -1,6 +1,7 @@
 //! All settings, described once.
 
 mod redis;
+mod summarizer;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -262,6 +263,11 @@ pub const SETTINGS: &[Setting] = &[
     redis::WAIT_TIMEOUT,
     redis::IDS_MAX,
     redis::TIMEOUT,
+    summarizer::URL,
+    summarizer::MODEL,
+    summarizer::KEY,
+    summarizer::TIMEOUT,
+    summarizer::ALLOW_HTTP,
 ];
 
 /// Room for an event without data, whose ids are as long as they may be.

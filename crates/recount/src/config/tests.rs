@@ -36,7 +36,7 @@ fn resolve(
 }
 
 /// Of every setting: a value for the file, one for the variable, one for the flag.
-const SAMPLES: [(&str, &str, &str, &str); 23] = [
+const SAMPLES: [(&str, &str, &str, &str); 28] = [
     ("url", "\"disk:/a\"", "disk:/b", "disk:/c"),
     ("stream", "\"a\"", "b", "c"),
     ("fsync", "\"os\"", "always", "interval:5ms"),
@@ -70,6 +70,16 @@ const SAMPLES: [(&str, &str, &str, &str); 23] = [
     ("redis.wait_timeout", "\"2s\"", "3s", "4s"),
     ("redis.idempotency_ids_max", "1", "2", "3"),
     ("redis.timeout", "\"2s\"", "3s", "4s"),
+    (
+        "summarizer.url",
+        "\"http://localhost:1/v1\"",
+        "https://b/v1",
+        "none",
+    ),
+    ("summarizer.model", "\"a\"", "b", "none"),
+    ("summarizer.key", "\"\"", "b", ""),
+    ("summarizer.timeout", "\"2s\"", "3s", "4s"),
+    ("summarizer.allow_http", "true", "false", "true"),
 ];
 
 #[test]
@@ -168,7 +178,7 @@ fn the_example_says_what_holds_anyhow() {
         ..Config::default()
     };
     assert_eq!(resolved.config, expected);
-    let shown_only = ["idempotency_window", "redis.password"];
+    let shown_only = ["idempotency_window", "redis.password", "summarizer.key"];
     let written = resolved.all();
     for (setting, _, origin) in written.filter(|(it, ..)| !shown_only.contains(&it.key)) {
         assert_ne!(*origin, Origin::Default, "{} is missing", setting.key);

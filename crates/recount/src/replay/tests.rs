@@ -121,6 +121,125 @@ async fn a_batch_holds_what_is_due_and_a_dropped_call_loses_nothing() {
     assert!(replay.next_batch(10).await.unwrap().is_empty());
 }
 
+/// Two sessions that were recorded one after the other and happened at the same time; in the first,
+/// something was recorded late.
+async fn two_sessions() -> Recount {
+    let recount = Recount::over(memory());
+    let events = vec![
+        event("a1", "a", 1_000),
+        event("a3", "a", 3_000),
+        event("a2", "a", 2_000),
+        event("a5", "a", 5_000),
+        event("c0", "c", 0),
+        event("b2", "b", 2_500),
+        event("b3", "b", 3_000),
+        event("b9", "b", 9_000),
+    ];
+    recount.append(Batch::new(events)).await.unwrap();
+    recount
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_side_by_side_come_as_they_happened_each_in_its_own_order() {
+    let recount = two_sessions().await;
+    let replay = recount.replay_sessions(["b", "a", "b"]).await.unwrap();
+    let merged = [
+        ("a1", 0),
+        ("b2", 1_500),
+        ("a3", 2_000),
+        ("a2", 2_000),
+        ("b3", 2_000),
+        ("a5", 4_000),
+        ("b9", 8_000),
+    ];
+    assert_eq!(delivered(replay).await, told(&merged));
+    let none = recount.replay_sessions(Vec::<String>::new()).await.unwrap();
+    assert_eq!(delivered(none).await, told(&[]));
+    let one_user = Query {
+        filter: recount_core::Filter {
+            session_id: Some("c".into()),
+            ..recount_core::Filter::default()
+        },
+        ..everything()
+    };
+    let replay = recount.replay(one_user).await.unwrap();
+    let replay = replay.side_by_side(["b"]).pace(Pace::Fast);
+    assert_eq!(
+        delivered(replay).await,
+        told(&[("b2", 0), ("b3", 0), ("b9", 0)])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_happened_within_and_what_is_asked_for_is_replayed() {
+    let recount = two_sessions().await;
+    let at = |ms| Some(Timestamp::from_millis(ms).unwrap());
+    let replay = || async { recount.replay(everything()).await.unwrap().pace(Pace::Fast) };
+    let within = replay().await.happened(at(2_500), at(5_000));
+    assert_eq!(
+        delivered(within).await,
+        told(&[("a3", 0), ("b2", 0), ("b3", 0)])
+    );
+    let late = replay().await.happened(at(5_000), None);
+    assert_eq!(delivered(late).await, told(&[("a5", 0), ("b9", 0)]));
+    let only = replay()
+        .await
+        .only(|recorded| recorded.event().unwrap().id.as_str().ends_with('3'));
+    assert_eq!(delivered(only).await, told(&[("a3", 0), ("b3", 0)]));
+    // The pace is that of what is delivered.
+    let sessions = recount.replay_sessions(["a", "b"]).await.unwrap();
+    let within = sessions.happened(at(3_000), None);
+    assert_eq!(
+        delivered(within).await,
+        told(&[("a3", 0), ("b3", 0), ("a5", 2_000), ("b9", 6_000)])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_goes_on_wherever_it_was_left() {
+    let recount = two_sessions().await;
+    let in_order = || async { recount.replay(everything()).await.unwrap() };
+    let merged = || async { recount.replay_sessions(["a", "b", "c"]).await.unwrap() };
+    let ids = |batch: Vec<Recorded>| -> Vec<String> {
+        let id = |recorded: &Recorded| recorded.event().unwrap().id.to_string();
+        batch.iter().map(id).collect()
+    };
+    for side_by_side in [false, true] {
+        let begin = async || {
+            let replay = if side_by_side {
+                merged().await
+            } else {
+                in_order().await
+            };
+            replay.pace(Pace::Fast)
+        };
+        let whole = ids(begin().await.next_batch(100).await.unwrap());
+        let end = begin().await.end().clone();
+        let later = format!("later{side_by_side}");
+        recount.record(event(&later, "a", 10_000)).await.unwrap();
+        for cut in 0..=whole.len() {
+            let mut first = begin().await;
+            let mut all = match cut {
+                0 => Vec::new(),
+                cut => ids(first.next_batch(cut).await.unwrap()),
+            };
+            assert_eq!(all.len(), cut);
+            let mark = first.mark();
+            drop(first);
+            let mut rest = begin().await.up_to(end.clone());
+            if let Some(mark) = mark {
+                rest = rest.after(mark);
+                assert_eq!(rest.mark(), Some(mark));
+            }
+            all.extend(ids(rest.next_batch(100).await.unwrap()));
+            assert_eq!(all, whole, "cut at {cut}");
+            assert!(rest.next().await.unwrap().is_none());
+        }
+        // With nothing said about the end, what came since is replayed too.
+        assert!(ids(begin().await.next_batch(100).await.unwrap()).contains(&later));
+    }
+}
+
 #[tokio::test]
 async fn a_failing_handler_ends_it_and_names_the_entry() {
     let recount = recorded().await;

@@ -10,6 +10,7 @@ mod consume;
 mod dead;
 mod demo;
 mod doctor;
+mod errors;
 #[cfg(unix)]
 mod export;
 mod export_formats;
@@ -23,6 +24,7 @@ mod partial;
 #[cfg(unix)]
 mod pending;
 mod pipes;
+mod query;
 #[cfg(unix)]
 mod redis;
 #[cfg(unix)]
@@ -35,6 +37,14 @@ mod redis_mirrors;
 mod redis_missing;
 #[cfg(unix)]
 mod redis_outage;
+#[cfg(unix)]
+mod redis_replay;
 mod replay;
+mod replay_choices;
+#[cfg(unix)]
+mod replay_command;
+mod replay_resume;
+mod search;
 mod session;
+mod stats;
 mod support;

@@ -13,14 +13,14 @@ use tokio::process::{Child, Command};
 use crate::cli::error::{Failure, Result};
 
 /// What is to be run.
-pub(super) struct Program {
+pub(in crate::cli) struct Program {
     name: OsString,
     args: Vec<OsString>,
 }
 
 impl Program {
     /// Refuses what is not there before any event is spent on it.
-    pub(super) fn new(words: Vec<OsString>) -> Result<Self> {
+    pub(in crate::cli) fn new(words: Vec<OsString>) -> Result<Self> {
         let mut words = words.into_iter();
         let Some(name) = words.next() else {
             return Err(Failure::usage("no command is given"));

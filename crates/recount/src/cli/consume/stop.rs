@@ -9,14 +9,14 @@ use crate::cli::error::{Failure, Result};
 use crate::cli::interrupt::Interrupt;
 
 /// Tells whether the process was asked to end, also to whoever asks later.
-pub(super) struct Stop {
+pub(in crate::cli) struct Stop {
     interrupt: Interrupt,
     terminated: watch::Receiver<bool>,
 }
 
 impl Stop {
     /// Starts to listen. From the second time on, SIGTERM ends the process whatever holds it up.
-    pub(super) fn listen(interrupt: Interrupt) -> Self {
+    pub(in crate::cli) fn listen(interrupt: Interrupt) -> Self {
         let (told, terminated) = watch::channel(false);
         tokio::spawn(async move {
             let mut signals = Terminations::listen();
@@ -34,7 +34,7 @@ impl Stop {
     }
 
     /// Returns once the process was asked to end, at once if it was already.
-    pub(super) async fn asked(&mut self) {
+    pub(in crate::cli) async fn asked(&mut self) {
         let Self {
             interrupt,
             terminated,
@@ -51,7 +51,10 @@ impl Stop {
     }
 
     /// `work`, unless the process is asked to end first.
-    pub(super) async fn unless<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(in crate::cli) async fn unless<T>(
+        &mut self,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         tokio::select! {
             done = work => done,
             () = self.asked() => Err(Failure::Interrupted),

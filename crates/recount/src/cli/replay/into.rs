@@ -10,7 +10,6 @@ use super::source::Source;
 use crate::cli::error::{Failure, Result};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output::{Output, count, thousands};
-use crate::cli::session::SessionCheck;
 use crate::cli::settings::{Settings, warn};
 
 /// Events in conflict that are named to people, and to programs.
@@ -62,7 +61,9 @@ impl Into {
             if batch.is_empty() {
                 return Ok(());
             }
+            let events = batch.len();
             interrupt.or_soon(self.append(batch)).await?;
+            source.delivered(events, 0)?;
         }
     }
 
@@ -104,11 +105,11 @@ impl Into {
     pub(super) async fn finish(
         self,
         ended: Result,
-        session: &SessionCheck,
+        source: &Source,
         interrupt: &mut Interrupt,
     ) -> Result {
         let closed = interrupt.close(&self.target).await;
-        self.tell(&ended, session)?;
+        self.tell(&ended, source)?;
         ended?;
         closed?;
         if self.conflicts > 0 {
@@ -125,7 +126,7 @@ impl Into {
         Ok(())
     }
 
-    fn tell(&self, ended: &Result, session: &SessionCheck) -> Result {
+    fn tell(&self, ended: &Result, source: &Source) -> Result {
         let interrupted = matches!(ended, Err(Failure::Interrupted));
         let seconds = self.began.elapsed().as_secs_f64();
         let mut output = Output::new();
@@ -147,17 +148,18 @@ impl Into {
             if interrupted {
                 object["stopped_at"] = "Ctrl-C".into();
             }
-            session.tell(&mut object);
+            source.tell(&mut object);
             output.line(object)?;
         } else {
             let all = self.appended + self.duplicates + self.conflicts;
             let (stopped, on) = if interrupted {
+                let again = "; replaying again goes on where nothing is there yet";
                 (
                     STOPPED,
-                    "; replaying again goes on where nothing is there yet",
+                    source.goes_on().unwrap_or_else(|| again.to_owned()),
                 )
             } else {
-                ("", "")
+                ("", String::new())
             };
             let trimmed = match self.trimmed {
                 0 => String::new(),

@@ -29,10 +29,10 @@ struct Span {
 const PARTS: u64 = 10_000;
 
 impl Progress {
-    /// Of what `query` finds in `log`. `alone` where nothing is printed on standard output meanwhile.
+    /// Of what `queries` find in `log`. `alone` where nothing is printed on standard output meanwhile.
     pub(super) async fn new(
         log: &Recount,
-        query: &Query,
+        queries: &[Query],
         alone: bool,
         limit: u64,
         settings: &Settings,
@@ -46,7 +46,7 @@ impl Progress {
                 limit,
             });
         }
-        let span = span(log, query).await?;
+        let span = span(log, queries).await?;
         let (length, template) = match span {
             Some(_) => (
                 Some(PARTS),
@@ -111,23 +111,34 @@ fn share(part: u64, whole: u64) -> u64 {
     u64::try_from(parts).unwrap_or(PARTS).min(PARTS)
 }
 
-/// Where what `query` finds begins and ends.
-async fn span(log: &Recount, query: &Query) -> Result<Option<Span>> {
-    let mut backward = query.clone();
-    backward.range = backward.range.backward();
-    let first = log.events(query.clone()).limit(1).next().await?;
-    let last = log.events(backward).limit(1).next().await?;
-    let (Some(first), Some(last)) = (first, last) else {
-        return Ok(None);
-    };
-    let happened = |recorded: &Recorded| {
-        let event = recorded.event();
-        event.map_or(0, |event| event.timestamp.as_millis())
-    };
-    Ok(Some(Span {
-        happened_ms: (happened(&first), happened(&last)),
-        ids: (first.position.entry_id, last.position.entry_id),
-    }))
+/// Where what `queries` find begins and ends.
+async fn span(log: &Recount, queries: &[Query]) -> Result<Option<Span>> {
+    let mut whole: Option<Span> = None;
+    for query in queries {
+        let mut backward = query.clone();
+        backward.range = backward.range.backward();
+        let first = log.events(query.clone()).limit(1).next().await?;
+        let last = log.events(backward).limit(1).next().await?;
+        let (Some(first), Some(last)) = (first, last) else {
+            continue;
+        };
+        let happened = |recorded: &Recorded| {
+            let event = recorded.event();
+            event.map_or(0, |event| event.timestamp.as_millis())
+        };
+        let mut span = Span {
+            happened_ms: (happened(&first), happened(&last)),
+            ids: (first.position.entry_id, last.position.entry_id),
+        };
+        if let Some(other) = whole {
+            span.happened_ms.0 = span.happened_ms.0.min(other.happened_ms.0);
+            span.happened_ms.1 = span.happened_ms.1.max(other.happened_ms.1);
+            span.ids.0 = span.ids.0.min(other.ids.0);
+            span.ids.1 = span.ids.1.max(other.ids.1);
+        }
+        whole = Some(span);
+    }
+    Ok(whole)
 }
 
 #[cfg(test)]

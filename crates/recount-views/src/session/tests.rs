@@ -1,4 +1,7 @@
-use recount_core::{EntryId, JsonObject, Schema, Undecodable};
+use recount_core::{
+    Body, EntryId, Event, EventType, Fold as _, JsonObject, Position, Recorded, Schema, Timestamp,
+    Undecodable,
+};
 
 use super::*;
 
@@ -47,16 +50,15 @@ fn what_is_of_an_unknown_version_is_counted_and_not_taken_in() {
     assert_eq!(state.events, known.events);
     assert_eq!(state.types, known.types);
     assert_eq!(state.revision, known.revision);
-    assert_eq!(state.tokens, known.tokens - 3);
+    assert_eq!(state.tokens.total, known.tokens.total - 3);
     assert_eq!(state.message_count, known.message_count - 1);
 }
 
-fn texts(state: &SessionState) -> Vec<&str> {
-    state
-        .messages
-        .iter()
-        .filter_map(|message| message.message.content.as_ref()?.as_str())
-        .collect()
+fn at(ms: u64) -> Option<Position> {
+    Some(Position {
+        partition: 0,
+        entry_id: EntryId::new(ms, 0),
+    })
 }
 
 fn story() -> Vec<Recorded> {
@@ -99,13 +101,19 @@ fn a_session_is_what_its_events_made_of_it() {
         (1, 9, 9)
     );
     assert!(state.is_complete());
-    assert_eq!(texts(&state), ["one", "two"]);
-    assert_eq!((state.message_count, state.tokens), (2, 7));
+    assert_eq!((state.message_count, state.messages_added), (2, 2));
+    assert_eq!(state.tokens.total, 7);
     assert_eq!(state.count(&EventType::ToolCalled), 2);
-    assert_eq!(state.summary.as_deref(), Some("short"));
-    assert_eq!(state.last_error.as_deref(), Some("timed out"));
-    assert_eq!(state.open_calls["c2"].tool.as_deref(), Some("buy"));
-    assert_eq!(state.open_calls.len(), 1);
+    assert_eq!((state.summaries, state.summary), (1, at(8)));
+    assert_eq!((state.errors, state.last_error), (1, at(7)));
+    let [open] = &state.tools.open[..] else {
+        panic!("{:?}", state.tools.open);
+    };
+    assert_eq!(open.call_id.as_deref(), Some("c2"));
+    assert_eq!((open.tool.as_deref(), open.position), (Some("buy"), at(4)));
+    assert_eq!((state.tools.called, state.tools.returned), (2, 1));
+    assert_eq!((state.tools.duration_ms, state.tools.timed), (2_000.0, 1));
+    assert_eq!(state.position, at(9));
     assert_eq!(state.first_happened, Timestamp::from_millis(1_000).ok());
     assert_eq!(state.last_happened, Timestamp::from_millis(9_000).ok());
 }
@@ -130,9 +138,10 @@ fn clearing_forgets_messages_and_counts_what_was() {
     ));
     all.push(entry(11, EventType::MessageAdded, r#"{"content":"three"}"#));
     let state = state(&all);
-    assert_eq!(texts(&state), ["three"]);
-    assert_eq!((state.message_count, state.tokens), (1, 7));
-    assert_eq!(state.summary, None);
+    assert_eq!((state.message_count, state.messages_added), (1, 3));
+    assert_eq!(state.tokens.total, 7);
+    assert_eq!((state.clears, state.cleared), (1, at(10)));
+    assert_eq!((state.summaries, state.summary), (1, None));
 }
 
 #[test]
@@ -195,6 +204,7 @@ fn whatever_comes_is_counted_and_nothing_fails() {
     let state = state(&all);
     assert_eq!(state.events, 21);
     assert_eq!(state.message_count, 5);
+    assert_eq!(state.tools.unasked, 2);
     assert_eq!(state.status, SessionStatus::Ended { reason: None });
 }
 
@@ -209,9 +219,93 @@ fn its_size_is_bounded() {
         state.apply(&entry(n, EventType::ToolCalled, &call));
     }
     assert_eq!(state.message_count, 2_999);
-    assert_eq!(state.messages.len(), MESSAGES_MAX);
-    assert_eq!(state.messages[0].position.entry_id.ms, 2_000);
-    assert_eq!(state.open_calls.len(), OPEN_CALLS_MAX);
+    assert_eq!(state.tools.open.len(), OPEN_CALLS_MAX);
+    let oldest = state.tools.open[0].position;
+    assert_eq!(oldest, at(3_000 - OPEN_CALLS_MAX as u64));
     assert!(state.types.len() <= TYPES_MAX + 1);
     assert_eq!(state.types.values().sum::<u64>(), state.events);
+}
+
+#[test]
+fn tokens_are_told_by_who_used_them() {
+    let state = state(&[
+        entry(1, EventType::MessageAdded, r#"{"role":"user","tokens":3}"#),
+        entry(
+            2,
+            EventType::MessageAdded,
+            r#"{"role":"assistant","tokens":5}"#,
+        ),
+        entry(
+            3,
+            EventType::MessageAdded,
+            r#"{"role":"assistant","usage":{"prompt_tokens":100,"completion_tokens":20},"cost":0.25}"#,
+        ),
+    ]);
+    let Tokens {
+        input,
+        output,
+        total,
+    } = state.tokens;
+    assert_eq!((input, output, total), (103, 25, 128));
+    assert!((state.cost - 0.25).abs() < f64::EPSILON);
+}
+
+#[test]
+fn a_failed_call_stays_open_until_it_is_answered() {
+    let mut all = vec![
+        entry(
+            1,
+            EventType::ToolCalled,
+            r#"{"tool":"find","call_id":"c1"}"#,
+        ),
+        entry(
+            2,
+            EventType::ErrorOccurred,
+            r#"{"message":"no","call_id":"c1"}"#,
+        ),
+    ];
+    let failed = state(&all);
+    assert_eq!(failed.tools.failed, 1);
+    assert!(failed.tools.open[0].failed);
+    assert_eq!(failed.tools.unanswered().count(), 0);
+    all.push(entry(
+        3,
+        EventType::ToolReturned,
+        r#"{"call_id":"c1","duration_ms":7}"#,
+    ));
+    let answered = state(&all);
+    assert!(answered.tools.open.is_empty());
+    assert_eq!(answered.tools.duration_ms, 7.0);
+}
+
+#[test]
+fn a_session_that_went_on_after_its_end_is_active() {
+    let mut all = story();
+    all.push(entry(10, EventType::SearchPerformed, "{}"));
+    assert!(matches!(state(&all).status, SessionStatus::Ended { .. }));
+    all.push(entry(11, EventType::MessageAdded, "{}"));
+    assert_eq!(state(&all).status, SessionStatus::Active);
+}
+
+#[test]
+fn a_session_is_idle_only_while_it_goes_on() {
+    let entries = story();
+    let active = state(&entries[..8]);
+    let time = |ms| Timestamp::from_millis(ms).unwrap();
+    assert!(!active.is_idle(time(9_000), 1_000));
+    assert!(active.is_idle(time(9_001), 1_000));
+    assert!(!state(&entries).is_idle(time(9_000_000), 1_000));
+}
+
+#[test]
+fn a_fork_of_a_part_is_a_part() {
+    let fork = |of: &SessionState| {
+        let data = serde_json::json!({"parent_session_id": "p", "state": of}).to_string();
+        state(&[entry(1, EventType::SessionForked, &data)])
+    };
+    assert!(fork(&state(&story())).is_complete());
+    assert!(!fork(&state(&story()[3..])).is_complete());
+    // Nobody knows what was taken over.
+    let data = r#"{"parent_session_id":"p"}"#;
+    assert!(!state(&[entry(1, EventType::SessionForked, data)]).is_complete());
 }

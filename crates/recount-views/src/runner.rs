@@ -1,0 +1,351 @@
+//! Bringing a view up to date: reads ahead, lets it take in what was read, commits now and then.
+
+mod feed;
+mod live;
+mod log;
+mod rate;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use recount_core::{Cursor, EntryId, EventLog, Position, Recorded};
+
+pub(crate) use feed::{Feed, Pages};
+pub(crate) use live::{Signals, keep};
+pub(crate) use log::{left, lost};
+pub(crate) use rate::Rate;
+
+use crate::checkpoint::{Kept, Why};
+use crate::projection::{Finding, Halt, Kind, Projection};
+use crate::views::lock::Lock;
+use crate::views::{Progress, ViewError};
+
+/// Bytes that are staged between two commits at most, roughly.
+const COMMIT_BYTES: usize = 64 << 20;
+
+/// What a view is kept up to date from.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) pages: Arc<Pages>,
+    /// That of the upcasters that `log` is read with.
+    pub(crate) fingerprint: String,
+    /// Entries that are taken in between two commits at most.
+    pub(crate) commit_entries: u64,
+}
+
+/// A view that this process maintains: open, under its lock.
+pub(crate) struct Maintained {
+    source: Source,
+    kind: Arc<dyn Kind>,
+    dir: PathBuf,
+    /// None only while it works on another thread.
+    open: Option<Open>,
+    /// As the next commit will keep it.
+    kept: Kept,
+    /// Entries taken in since the last commit.
+    staged: u64,
+    rebuilt: Option<Why>,
+}
+
+/// Goes to the thread where it works and back; what is dropped on the way is as after a crash.
+struct Open {
+    projection: Box<dyn Projection>,
+    _lock: Lock,
+}
+
+impl Maintained {
+    /// Opens the view for writing. What cannot be gone on with is dropped, and [`Self::rebuilt`] says why.
+    pub(crate) async fn open(
+        source: Source,
+        kind: Arc<dyn Kind>,
+        dir: PathBuf,
+        lock: Lock,
+        asked: bool,
+    ) -> Result<Self, ViewError> {
+        let (opener, place) = (Arc::clone(&kind), dir.clone());
+        let opened = blocking(move || opener.open(&place)).await?;
+        let (projection, mut why) = match opened {
+            Ok(projection) => (Some(projection), asked.then_some(Why::Asked)),
+            Err(ViewError::Damaged { what, .. }) => (None, Some(Why::Damaged { what })),
+            Err(error) => return Err(error),
+        };
+        let kept = projection.as_ref().map(|open| open.kept().clone());
+        let kept = kept.filter(|kept| *kept != Kept::default());
+        if let (None, Some(kept)) = (&why, &kept) {
+            why = changed(kept, kind.version(), &source.fingerprint);
+            if why.is_none() {
+                why = lost(&*source.log, &kept.checkpoint).await?;
+            }
+        }
+        let projection = match (projection, &why) {
+            (Some(projection), None) => projection,
+            (projection, _) => {
+                source.pages.forget();
+                let (opener, place) = (Arc::clone(&kind), dir.clone());
+                blocking(move || {
+                    drop(projection);
+                    opener.remove(&place)?;
+                    opener.open(&place)
+                })
+                .await??
+            }
+        };
+        let fresh = fresh(&*kind, &source, why.clone());
+        let rebuilding = why.is_some();
+        let mut maintained = Self {
+            source,
+            kind,
+            dir,
+            open: Some(Open {
+                projection,
+                _lock: lock,
+            }),
+            kept: kept.filter(|_| !rebuilding).unwrap_or(fresh),
+            staged: 0,
+            rebuilt: why,
+        };
+        if let Some(why) = &maintained.rebuilt {
+            tracing::warn!(view = maintained.kind.name(), %why, "a view is built anew");
+            // Known from here on, also if this is the last that the process does.
+            maintained.commit().await?;
+        }
+        Ok(maintained)
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Why the view was built anew by [`Self::open`], if it was.
+    pub(crate) fn rebuilt(&self) -> Option<&Why> {
+        self.rebuilt.as_ref()
+    }
+
+    /// Takes in everything up to `target`, and commits.
+    pub(crate) async fn catch_up(
+        &mut self,
+        target: &Cursor,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), ViewError> {
+        if self.kept.finding.is_some() {
+            return Ok(());
+        }
+        let total = left(&*self.source.log, &self.kept.checkpoint.cursor()).await?;
+        let mut rate = Rate::new(self.kind.name(), total, self.rebuilt.clone());
+        let mut feed = self.feed(Some(target.clone()));
+        while let Some(page) = feed.next().await? {
+            let entries = page.len() as u64;
+            self.take(page).await?;
+            if self.kept.finding.is_some() {
+                return Ok(());
+            }
+            if self.is_commit_due() {
+                self.commit().await?;
+            }
+            progress(rate.done(entries));
+        }
+        self.let_trimmed_go().await?;
+        if self.kept.finding.is_none() && (self.staged > 0 || self.is_new().await?) {
+            self.commit().await?;
+        }
+        progress(rate.done(0));
+        Ok(())
+    }
+
+    fn feed(&self, until: Option<Cursor>) -> Feed {
+        let partitions = self.source.log.partitions();
+        let cursor = self.kept.checkpoint.cursor();
+        Feed::new(Arc::clone(&self.source.pages), partitions, cursor, until)
+    }
+
+    /// Takes in a page. Where an entry stops the view, it is committed before that entry, with the finding.
+    async fn take(&mut self, page: Arc<Vec<Recorded>>) -> Result<(), ViewError> {
+        let entries = Arc::clone(&page);
+        let taken = self.work(move |projection| projection.take(&entries)).await?;
+        match taken {
+            Ok(()) => {
+                self.kept.checkpoint.advance(&page);
+                self.staged += page.len() as u64;
+                Ok(())
+            }
+            Err(Halt::Storage(error)) => Err(error),
+            Err(Halt::Entry(finding)) => self.stop(finding).await,
+        }
+    }
+
+    fn is_commit_due(&self) -> bool {
+        let bytes = self.open.as_ref().map(|open| open.projection.staged_bytes());
+        self.staged >= self.source.commit_entries || bytes.is_some_and(|bytes| bytes >= COMMIT_BYTES)
+    }
+
+    async fn commit(&mut self) -> Result<(), ViewError> {
+        let kept = self.kept.clone();
+        match self.work(move |projection| projection.commit(&kept)).await? {
+            Ok(()) => {
+                self.staged = 0;
+                Ok(())
+            }
+            Err(Halt::Storage(error)) => Err(error),
+            Err(Halt::Entry(finding)) => self.stop(finding).await,
+        }
+    }
+
+    /// Goes back to the last commit, takes in what comes before the entry that `finding` names, and commits
+    /// that with the finding. What cannot be taken in again, not even up to there, is left out.
+    async fn stop(&mut self, finding: Finding) -> Result<(), ViewError> {
+        tracing::error!(%finding, "a view stands still");
+        let end = self.kept.checkpoint.cursor();
+        self.kept = self.roll_back().await?;
+        let stop = finding.position();
+        let mut until = end;
+        if let Some(before) = stop.entry_id.previous() {
+            // As far as it had come, and in the entry's own partition up to right before it.
+            let others = until.iter().filter(|at| at.partition != stop.partition);
+            until = others
+                .chain([Position {
+                    entry_id: before,
+                    ..stop
+                }])
+                .collect();
+        }
+        let committed = self.kept.clone();
+        if !self.take_again(until, stop).await? {
+            self.roll_back().await?;
+            self.kept = committed;
+        }
+        self.kept.finding = Some(finding);
+        let kept = self.kept.clone();
+        if let Err(halt) = self.work(move |projection| projection.commit(&kept)).await? {
+            if let Halt::Storage(error) = halt {
+                return Err(error);
+            }
+            // It faults on its own rows: they stay as they were committed last.
+            let finding = self.kept.finding.take();
+            self.kept = self.roll_back().await?;
+            self.kept.finding = finding;
+            let kept = self.kept.clone();
+            if let Err(Halt::Storage(error)) =
+                self.work(move |projection| projection.commit(&kept)).await?
+            {
+                return Err(error);
+            }
+        }
+        self.staged = 0;
+        Ok(())
+    }
+
+    /// False where an entry that was taken in before is not taken in now.
+    async fn take_again(&mut self, until: Cursor, stop: Position) -> Result<bool, ViewError> {
+        let mut feed = self.feed(Some(until.clone()));
+        while let Some(page) = feed.next().await? {
+            // Pages do not end where the view had come to.
+            let partition = page.first().map_or(stop.partition, |first| first.position.partition);
+            let last = until.get(partition);
+            let end = page.partition_point(|entry| entry.position.entry_id <= last);
+            let page = Arc::new(page[..end].to_vec());
+            let entries = Arc::clone(&page);
+            match self.work(move |projection| projection.take(&entries)).await? {
+                Ok(()) => self.kept.checkpoint.advance(&page),
+                Err(Halt::Entry(_)) => return Ok(false),
+                Err(Halt::Storage(error)) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    async fn roll_back(&mut self) -> Result<Kept, ViewError> {
+        self.staged = 0;
+        let kept = self.work(|projection| {
+            projection.roll_back()?;
+            Ok::<_, ViewError>(projection.kept().clone())
+        });
+        let kept = kept.await??;
+        if kept == Kept::default() {
+            // Nothing was committed yet.
+            return Ok(fresh(&*self.kind, &self.source, None));
+        }
+        Ok(kept)
+    }
+
+    /// Tells the view of entries that were trimmed since it was told last.
+    async fn let_trimmed_go(&mut self) -> Result<(), ViewError> {
+        for partition in 0..self.source.log.partitions() {
+            let first = log::first_left(&*self.source.log, partition).await?;
+            if first.entry_id == EntryId::MIN || !self.kept.raise_floor(first) {
+                continue;
+            }
+            match self.work(move |projection| projection.trimmed(first)).await? {
+                Ok(()) => self.staged += 1,
+                Err(Halt::Storage(error)) => return Err(error),
+                Err(Halt::Entry(finding)) => return self.stop(finding).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing was committed yet.
+    async fn is_new(&mut self) -> Result<bool, ViewError> {
+        self.work(|projection| *projection.kept() == Kept::default())
+            .await
+    }
+
+    /// Lets the projection work on a thread where it may block.
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Projection) -> T + Send + 'static,
+    ) -> Result<T, ViewError> {
+        let Some(mut open) = self.open.take() else {
+            return Err(self.gone());
+        };
+        let (open, done) = blocking(move || {
+            let done = work(&mut *open.projection);
+            (open, done)
+        })
+        .await?;
+        self.open = Some(open);
+        Ok(done)
+    }
+
+    /// Its work was cut off: by a panic in its own code.
+    fn gone(&self) -> ViewError {
+        ViewError::Storage {
+            action: "maintaining",
+            path: self.dir.display().to_string(),
+            message: "it was not put back: open it again".into(),
+        }
+    }
+}
+
+/// What is kept of a view that took in nothing.
+fn fresh(kind: &dyn Kind, source: &Source, rebuilt: Option<Why>) -> Kept {
+    Kept {
+        version: kind.version(),
+        fingerprint: source.fingerprint.clone(),
+        rebuilt,
+        ..Kept::default()
+    }
+}
+
+fn changed(kept: &Kept, version: u32, fingerprint: &str) -> Option<Why> {
+    if kept.version != version {
+        return Some(Why::Version {
+            from: kept.version,
+            to: version,
+        });
+    }
+    (kept.fingerprint != fingerprint).then_some(Why::Upcasters)
+}
+
+/// Runs what may block on a thread for that.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ViewError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ViewError::Storage {
+        action: "running",
+        path: "a view".into(),
+        message: error.to_string(),
+    })
+}
+

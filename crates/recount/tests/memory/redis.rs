@@ -1,0 +1,100 @@
+//! On a server, without a mirror: processes that keep nothing.
+
+use recount::memory::{NewMessage, Scope};
+use recount::{At, Recount, TrimLimit, TrimRequest};
+use recount_testbed::{Flavor, Server};
+
+use super::{assert_all_of_the_crowd, crowd, found, say, texts, types};
+
+async fn open(server: &Server) -> Recount {
+    Recount::open(&server.url()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_clients_share_a_session_and_nothing_is_lost() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(open(&server).await);
+    }
+    crowd(|who| clients[who].memory("s1")).await;
+    let newcomer = open(&server).await;
+    assert_all_of_the_crowd(&newcomer).await;
+    let types = types(&newcomer, "s1").await;
+    assert_eq!(types[0], "session.started");
+
+    // Each adds only if nobody did since it looked: one of ten at a time.
+    let mut refused = 0;
+    let seen = newcomer.memory("s1").recent(1).await.unwrap().revision;
+    let adding = clients.iter().map(|client| {
+        let memory = client.memory("s1").expecting(seen);
+        tokio::spawn(async move { memory.add_message(NewMessage::user("mine")).await })
+    });
+    for added in adding.collect::<Vec<_>>() {
+        if let Err(error) = added.await.unwrap() {
+            let both = format!("is at revision {}, not {seen}", seen + 1);
+            assert!(error.to_string().contains(&both), "{error}");
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 9);
+    assert_eq!(
+        newcomer.memory("s1").recent(1).await.unwrap().revision,
+        seen + 1
+    );
+}
+
+#[tokio::test]
+async fn the_memory_is_read_from_the_server_alone() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let log = open(&server).await;
+    let memory = log.memory("s1").user("ada");
+    for text in ["red apple", "green apple"] {
+        say(&memory, text).await;
+    }
+    log.session("s1").fork(At::Now, "s2").await.unwrap();
+    memory.clear("enough").await.unwrap();
+    say(&memory, "blue apple").await;
+    assert!(log.mirror_dir().is_none());
+
+    let other = open(&server).await;
+    let recent = other.memory("s1").recent(5).await.unwrap();
+    assert_eq!(texts(&recent), ["blue apple"]);
+    assert!(recent.complete);
+    assert_eq!(found(&other.memory("s1"), "apple").await, ["blue apple"]);
+    let fork = other.memory("s2").recent(5).await.unwrap();
+    assert_eq!(texts(&fork), ["red apple", "green apple"]);
+
+    // A wider search says what it would need.
+    for scope in [Scope::User, Scope::All] {
+        let error = other
+            .memory("s1")
+            .find("apple", 5, scope)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), "views_need_mirror");
+        let told = error.to_string();
+        assert!(
+            told.contains("only the session itself") && told.contains("mirror"),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_memory_is_told_on_a_server_too() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let log = open(&server).await;
+    let memory = log.memory("s1");
+    for number in 0..10 {
+        say(&memory, &format!("message {number}")).await;
+    }
+    let request = TrimRequest::exact(TrimLimit::MaxLength(4));
+    log.trim(&request).await.unwrap();
+    for memory in [&memory, &log.memory("s1")] {
+        let recent = memory.recent(20).await.unwrap();
+        assert_eq!(recent.messages.len(), 4);
+        assert!(!recent.complete);
+        assert_eq!((recent.retained_from, recent.revision), (Some(8), 11));
+    }
+}
