@@ -59,7 +59,9 @@ impl Checkpoint {
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = (Partition, Place)> + '_ {
-        self.places.iter().map(|(&partition, &place)| (partition, place))
+        self.places
+            .iter()
+            .map(|(&partition, &place)| (partition, place))
     }
 
     /// Moves past `entries`, which are of one partition and in its order.

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use recount_core::{
-    AppendError, Batch, Body, Cursor, Direction, Durability, Entry, EntryId, Event,
-    EventLog, EventType, JsonObject, LogInfo, Page, PartitionInfo, Position, Query, ReadError,
-    ReadRange, Receipt, Recorded, Schema, TrimError, TrimReport, TrimRequest,
+    AppendError, Batch, Body, Cursor, Direction, Durability, Entry, EntryId, Event, EventLog,
+    EventType, JsonObject, LogInfo, Page, PartitionInfo, Position, Query, ReadError, ReadRange,
+    Receipt, Recorded, Schema, TrimError, TrimReport, TrimRequest,
 };
 use tokio::sync::watch;
+use twox_hash::XxHash3_64;
 
 use crate::rows::{Rows, Snapshot};
 use crate::view::{Fault, View};
@@ -41,7 +42,7 @@ impl FakeLog {
     /// Adds an event with this text to the session, in the partition that the session's name ends in.
     pub(crate) fn add(&self, session: &str, text: &str) -> Position {
         let mut partitions = self.partitions.lock();
-        let partition = self.place(session, partitions.len());
+        let partition = Self::place(session, partitions.len());
         let entries = &mut partitions[partition as usize];
         let last = self.tails.lock().get(partition);
         let position = Position {
@@ -89,7 +90,7 @@ impl FakeLog {
         self.partitions.lock()[partition].clone()
     }
 
-    fn place(&self, session: &str, partitions: usize) -> u32 {
+    fn place(session: &str, partitions: usize) -> u32 {
         u32::from(session.as_bytes()[session.len() - 1]) % partitions as u32
     }
 }
@@ -147,12 +148,12 @@ impl EventLog for FakeLog {
     }
 
     fn partition_of(&self, session: &str) -> u32 {
-        self.place(session, self.partitions.lock().len())
+        Self::place(session, self.partitions.lock().len())
     }
 
     async fn wait(&self, cursor: &Cursor) -> Result<(), ReadError> {
         let mut grown = self.grown.subscribe();
-        let is_there = |_: &()| {
+        let is_there = |(): &()| {
             let partitions = self.partitions.lock();
             let mut last = partitions.iter().filter_map(|entries| entries.last());
             last.any(|last| last.position.entry_id > cursor.get(last.position.partition))
@@ -204,6 +205,8 @@ impl EventLog for FakeLog {
 pub(crate) struct Chain {
     pub(crate) name: &'static str,
     pub(crate) version: u32,
+    /// Entries that this value took in.
+    pub(crate) taken: u64,
     dirty: HashMap<String, (u64, u64)>,
 }
 
@@ -212,6 +215,7 @@ impl Chain {
         Self {
             name,
             version,
+            taken: 0,
             dirty: HashMap::new(),
         }
     }
@@ -227,6 +231,7 @@ impl View for Chain {
     }
 
     fn apply(&mut self, entry: &Recorded, rows: &mut Rows<'_>) -> Result<(), Fault> {
+        self.taken += 1;
         let event = entry.event().unwrap();
         let data: serde_json::Value = serde_json::from_str(event.data.as_str()).unwrap();
         let text = data["content"].as_str().unwrap();
@@ -245,7 +250,7 @@ impl View for Chain {
             },
         };
         let place = format!("{} {} {text}", known.1, entry.position);
-        let next = (known.0 + 1, twox_hash::XxHash3_64::oneshot(place.as_bytes()));
+        let next = (known.0 + 1, XxHash3_64::oneshot(place.as_bytes()));
         self.dirty.insert(event.session_id.clone(), next);
         // Rows of their own, with values of every size, deleted again by and by.
         let id = entry.position.entry_id.ms;
@@ -280,12 +285,15 @@ impl View for Chain {
     }
 }
 
-pub(crate) type Dump = Vec<(Vec<u8>, Vec<u8>)>;
+pub(crate) type Dump = Vec<(Vec<u8>, String)>;
 
-/// All rows.
+/// All rows, of the values their lengths and hashes.
 pub(crate) fn dump(rows: &Snapshot) -> Dump {
-    let rows = rows.range(b"", Bound::Unbounded, Direction::Forward).unwrap();
-    rows.map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
+    let rows = rows
+        .range(b"", Bound::Unbounded, Direction::Forward)
+        .unwrap();
+    let short = |value| format!("{} {:x}", <[u8]>::len(value), XxHash3_64::oneshot(value));
+    rows.map(|row| row.map(|(key, value)| (key.to_vec(), short(value))))
         .collect::<Result<_, _>>()
         .unwrap()
 }

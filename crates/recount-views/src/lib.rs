@@ -31,7 +31,7 @@ pub use sessions::{
     Cut, InvalidListCursor, ListCursor, ListError, SessionList, SessionOrder, SessionRows, SessionStanding,
     SessionsReader, SessionsView, UserList, UserOrder, UserRow, UserRows,
 };
-pub use rows::{KEY_BYTES_MAX, RowRange, Rows, RowsError, Snapshot};
+pub use rows::{KEY_BYTES_MAX, Row, RowRange, Rows, RowsError, Snapshot};
 pub use view::{Fault, View};
 pub use views::{
     CaughtUp, Progress, Registered, RunningViews, Upkeep, ViewError, ViewStatus, Views, ViewsOptions,

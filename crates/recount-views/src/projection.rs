@@ -111,7 +111,12 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the view {} stands still before entry {}", self.view, self.position())?;
+        write!(
+            f,
+            "the view {} stands still before entry {}",
+            self.view,
+            self.position()
+        )?;
         if let Some(id) = &self.event_id {
             write!(f, " (event {id})")?;
         }

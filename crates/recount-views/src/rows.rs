@@ -6,6 +6,7 @@
 //! [`VIEWS.md`]: https://docs.rs/crate/recount-views/latest/source/VIEWS.md
 
 mod check;
+mod files;
 mod projection;
 mod range;
 mod seal;
@@ -23,6 +24,9 @@ pub use snapshot::Snapshot;
 
 /// The length of a key at most, in bytes.
 pub const KEY_BYTES_MAX: usize = 510;
+
+/// A row: its key and its value.
+pub type Row<'a> = (&'a [u8], &'a [u8]);
 
 /// What a row is overwritten with until the commit; nothing where it is deleted.
 type Staged = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -66,13 +70,13 @@ impl Rows<'_> {
     }
 
     /// The first row whose key begins with `prefix`.
-    pub fn first(&self, prefix: &[u8]) -> Result<Option<(&[u8], &[u8])>, RowsError> {
+    pub fn first(&self, prefix: &[u8]) -> Result<Option<Row<'_>>, RowsError> {
         let mut range = self.range(prefix, Bound::Unbounded, Direction::Forward)?;
         range.next().transpose()
     }
 
     /// The last row whose key begins with `prefix`.
-    pub fn last(&self, prefix: &[u8]) -> Result<Option<(&[u8], &[u8])>, RowsError> {
+    pub fn last(&self, prefix: &[u8]) -> Result<Option<Row<'_>>, RowsError> {
         let mut range = self.range(prefix, Bound::Unbounded, Direction::Backward)?;
         range.next().transpose()
     }
@@ -109,7 +113,9 @@ pub enum RowsError {
         bytes: usize,
     },
     /// What was read is not what was written.
-    #[error("{path} is damaged: {what}; the view is built anew from the log when it is next brought up to date")]
+    #[error(
+        "{path} is damaged: {what}; the view is built anew from the log when it is next brought up to date"
+    )]
     Damaged {
         /// The file.
         path: String,
@@ -117,7 +123,9 @@ pub enum RowsError {
         what: String,
     },
     /// The file may not be written by this process.
-    #[error("{path} may not be written by this process: run it as a user who may, or give it the permission")]
+    #[error(
+        "{path} may not be written by this process: run it as a user who may, or give it the permission"
+    )]
     Denied {
         /// The file.
         path: String,

@@ -4,11 +4,12 @@ mod feed;
 mod live;
 mod log;
 mod rate;
+mod stop;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use recount_core::{Cursor, EntryId, EventLog, Position, Recorded};
+use recount_core::{Cursor, EntryId, EventLog, Recorded};
 
 pub(crate) use feed::{Feed, Pages};
 pub(crate) use live::{Signals, keep};
@@ -16,7 +17,7 @@ pub(crate) use log::{left, lost};
 pub(crate) use rate::Rate;
 
 use crate::checkpoint::{Kept, Why};
-use crate::projection::{Finding, Halt, Kind, Projection};
+use crate::projection::{Halt, Kind, Projection};
 use crate::views::lock::Lock;
 use crate::views::{Progress, ViewError};
 
@@ -50,12 +51,13 @@ pub(crate) struct Maintained {
 
 /// Goes to the thread where it works and back; what is dropped on the way is as after a crash.
 struct Open {
-    projection: Box<dyn Projection>,
+    projection: Option<Box<dyn Projection>>,
     _lock: Lock,
 }
 
 impl Maintained {
-    /// Opens the view for writing. What cannot be gone on with is dropped, and [`Self::rebuilt`] says why.
+    /// Opens the view for writing. What cannot be gone on with is dropped, and [`Self::rebuilt`] says why; so
+    /// it is where that is `asked` for.
     pub(crate) async fn open(
         source: Source,
         kind: Arc<dyn Kind>,
@@ -65,9 +67,13 @@ impl Maintained {
     ) -> Result<Self, ViewError> {
         let (opener, place) = (Arc::clone(&kind), dir.clone());
         let opened = blocking(move || opener.open(&place)).await?;
-        let (projection, mut why) = match opened {
-            Ok(projection) => (Some(projection), asked.then_some(Why::Asked)),
-            Err(ViewError::Damaged { what, .. }) => (None, Some(Why::Damaged { what })),
+        let mut why = asked.then_some(Why::Asked);
+        let projection = match opened {
+            Ok(projection) => Some(projection),
+            Err(ViewError::Damaged { what, .. }) => {
+                why = why.or(Some(Why::Damaged { what }));
+                None
+            }
             Err(error) => return Err(error),
         };
         let kept = projection.as_ref().map(|open| open.kept().clone());
@@ -78,22 +84,8 @@ impl Maintained {
                 why = lost(&*source.log, &kept.checkpoint).await?;
             }
         }
-        let projection = match (projection, &why) {
-            (Some(projection), None) => projection,
-            (projection, _) => {
-                source.pages.forget();
-                let (opener, place) = (Arc::clone(&kind), dir.clone());
-                blocking(move || {
-                    drop(projection);
-                    opener.remove(&place)?;
-                    opener.open(&place)
-                })
-                .await??
-            }
-        };
-        let fresh = fresh(&*kind, &source, why.clone());
-        let rebuilding = why.is_some();
         let mut maintained = Self {
+            kept: kept.unwrap_or_else(|| fresh(&*kind, &source, None)),
             source,
             kind,
             dir,
@@ -101,16 +93,34 @@ impl Maintained {
                 projection,
                 _lock: lock,
             }),
-            kept: kept.filter(|_| !rebuilding).unwrap_or(fresh),
             staged: 0,
-            rebuilt: why,
+            rebuilt: None,
         };
-        if let Some(why) = &maintained.rebuilt {
-            tracing::warn!(view = maintained.kind.name(), %why, "a view is built anew");
-            // Known from here on, also if this is the last that the process does.
-            maintained.commit().await?;
+        if let Some(why) = why {
+            maintained.start_anew(why).await?;
         }
         Ok(maintained)
+    }
+
+    /// Drops what is kept and begins again with nothing.
+    async fn start_anew(&mut self, why: Why) -> Result<(), ViewError> {
+        tracing::warn!(view = self.kind.name(), %why, "a view is built anew");
+        self.source.pages.forget();
+        let Some(mut open) = self.open.take() else {
+            return Err(self.gone());
+        };
+        let (opener, place) = (Arc::clone(&self.kind), self.dir.clone());
+        let opened = blocking(move || {
+            open.projection = None;
+            opener.remove(&place)?;
+            open.projection = Some(opener.open(&place)?);
+            Ok::<_, ViewError>(open)
+        });
+        self.open = Some(opened.await??);
+        self.kept = fresh(&*self.kind, &self.source, Some(why.clone()));
+        self.rebuilt = Some(why);
+        // Known from here on, also if this is the last that the process does.
+        self.commit().await
     }
 
     pub(crate) fn kept(&self) -> &Kept {
@@ -122,8 +132,22 @@ impl Maintained {
         self.rebuilt.as_ref()
     }
 
-    /// Takes in everything up to `target`, and commits.
+    /// Takes in everything up to `target`, and commits. Rows that turn out to be damaged are made anew.
     pub(crate) async fn catch_up(
+        &mut self,
+        target: &Cursor,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), ViewError> {
+        match self.try_catch_up(target, progress).await {
+            Err(ViewError::Damaged { what, .. }) => {
+                self.start_anew(Why::Damaged { what }).await?;
+                self.try_catch_up(target, progress).await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_catch_up(
         &mut self,
         target: &Cursor,
         progress: &(dyn Fn(Progress) + Sync),
@@ -137,11 +161,11 @@ impl Maintained {
         while let Some(page) = feed.next().await? {
             let entries = page.len() as u64;
             self.take(page).await?;
-            if self.kept.finding.is_some() {
-                return Ok(());
-            }
             if self.is_commit_due() {
                 self.commit().await?;
+            }
+            if self.kept.finding.is_some() {
+                return Ok(());
             }
             progress(rate.done(entries));
         }
@@ -162,7 +186,9 @@ impl Maintained {
     /// Takes in a page. Where an entry stops the view, it is committed before that entry, with the finding.
     async fn take(&mut self, page: Arc<Vec<Recorded>>) -> Result<(), ViewError> {
         let entries = Arc::clone(&page);
-        let taken = self.work(move |projection| projection.take(&entries)).await?;
+        let taken = self
+            .work(move |projection| projection.take(&entries))
+            .await?;
         match taken {
             Ok(()) => {
                 self.kept.checkpoint.advance(&page);
@@ -175,13 +201,18 @@ impl Maintained {
     }
 
     fn is_commit_due(&self) -> bool {
-        let bytes = self.open.as_ref().map(|open| open.projection.staged_bytes());
-        self.staged >= self.source.commit_entries || bytes.is_some_and(|bytes| bytes >= COMMIT_BYTES)
+        let open = self.open.as_ref().and_then(|open| open.projection.as_ref());
+        let bytes = open.map(|projection| projection.staged_bytes());
+        self.staged >= self.source.commit_entries
+            || bytes.is_some_and(|bytes| bytes >= COMMIT_BYTES)
     }
 
     async fn commit(&mut self) -> Result<(), ViewError> {
         let kept = self.kept.clone();
-        match self.work(move |projection| projection.commit(&kept)).await? {
+        match self
+            .work(move |projection| projection.commit(&kept))
+            .await?
+        {
             Ok(()) => {
                 self.staged = 0;
                 Ok(())
@@ -191,83 +222,6 @@ impl Maintained {
         }
     }
 
-    /// Goes back to the last commit, takes in what comes before the entry that `finding` names, and commits
-    /// that with the finding. What cannot be taken in again, not even up to there, is left out.
-    async fn stop(&mut self, finding: Finding) -> Result<(), ViewError> {
-        tracing::error!(%finding, "a view stands still");
-        let end = self.kept.checkpoint.cursor();
-        self.kept = self.roll_back().await?;
-        let stop = finding.position();
-        let mut until = end;
-        if let Some(before) = stop.entry_id.previous() {
-            // As far as it had come, and in the entry's own partition up to right before it.
-            let others = until.iter().filter(|at| at.partition != stop.partition);
-            until = others
-                .chain([Position {
-                    entry_id: before,
-                    ..stop
-                }])
-                .collect();
-        }
-        let committed = self.kept.clone();
-        if !self.take_again(until, stop).await? {
-            self.roll_back().await?;
-            self.kept = committed;
-        }
-        self.kept.finding = Some(finding);
-        let kept = self.kept.clone();
-        if let Err(halt) = self.work(move |projection| projection.commit(&kept)).await? {
-            if let Halt::Storage(error) = halt {
-                return Err(error);
-            }
-            // It faults on its own rows: they stay as they were committed last.
-            let finding = self.kept.finding.take();
-            self.kept = self.roll_back().await?;
-            self.kept.finding = finding;
-            let kept = self.kept.clone();
-            if let Err(Halt::Storage(error)) =
-                self.work(move |projection| projection.commit(&kept)).await?
-            {
-                return Err(error);
-            }
-        }
-        self.staged = 0;
-        Ok(())
-    }
-
-    /// False where an entry that was taken in before is not taken in now.
-    async fn take_again(&mut self, until: Cursor, stop: Position) -> Result<bool, ViewError> {
-        let mut feed = self.feed(Some(until.clone()));
-        while let Some(page) = feed.next().await? {
-            // Pages do not end where the view had come to.
-            let partition = page.first().map_or(stop.partition, |first| first.position.partition);
-            let last = until.get(partition);
-            let end = page.partition_point(|entry| entry.position.entry_id <= last);
-            let page = Arc::new(page[..end].to_vec());
-            let entries = Arc::clone(&page);
-            match self.work(move |projection| projection.take(&entries)).await? {
-                Ok(()) => self.kept.checkpoint.advance(&page),
-                Err(Halt::Entry(_)) => return Ok(false),
-                Err(Halt::Storage(error)) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-
-    async fn roll_back(&mut self) -> Result<Kept, ViewError> {
-        self.staged = 0;
-        let kept = self.work(|projection| {
-            projection.roll_back()?;
-            Ok::<_, ViewError>(projection.kept().clone())
-        });
-        let kept = kept.await??;
-        if kept == Kept::default() {
-            // Nothing was committed yet.
-            return Ok(fresh(&*self.kind, &self.source, None));
-        }
-        Ok(kept)
-    }
-
     /// Tells the view of entries that were trimmed since it was told last.
     async fn let_trimmed_go(&mut self) -> Result<(), ViewError> {
         for partition in 0..self.source.log.partitions() {
@@ -275,7 +229,10 @@ impl Maintained {
             if first.entry_id == EntryId::MIN || !self.kept.raise_floor(first) {
                 continue;
             }
-            match self.work(move |projection| projection.trimmed(first)).await? {
+            match self
+                .work(move |projection| projection.trimmed(first))
+                .await?
+            {
                 Ok(()) => self.staged += 1,
                 Err(Halt::Storage(error)) => return Err(error),
                 Err(Halt::Entry(finding)) => return self.stop(finding).await,
@@ -298,16 +255,16 @@ impl Maintained {
         let Some(mut open) = self.open.take() else {
             return Err(self.gone());
         };
-        let (open, done) = blocking(move || {
-            let done = work(&mut *open.projection);
+        let worked = blocking(move || {
+            let done = open.projection.as_mut().map(|open| work(&mut **open));
             (open, done)
-        })
-        .await?;
+        });
+        let (open, done) = worked.await?;
         self.open = Some(open);
-        Ok(done)
+        done.ok_or_else(|| self.gone())
     }
 
-    /// Its work was cut off: by a panic in its own code.
+    /// Its work was cut off, or it could not be opened again.
     fn gone(&self) -> ViewError {
         ViewError::Storage {
             action: "maintaining",
@@ -348,4 +305,3 @@ pub(crate) async fn blocking<T: Send + 'static>(
         message: error.to_string(),
     })
 }
-

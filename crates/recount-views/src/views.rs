@@ -22,6 +22,7 @@ use crate::checkpoint::Why;
 use crate::projection::Kind;
 use crate::rows::{RowsKind, Snapshot};
 use crate::runner::{Pages, Signals, Source};
+use crate::search::SearchKind;
 use crate::sessions::SessionsView;
 use crate::view::View;
 
@@ -185,7 +186,10 @@ impl fmt::Debug for Views {
 
 /// The views that every log has.
 fn built_in() -> Vec<Registered> {
-    vec![Registered::view(SessionsView::new)]
+    vec![
+        Registered::view(SessionsView::new),
+        Registered(Arc::new(SearchKind)),
+    ]
 }
 
 fn check_name(name: &str) -> Result<(), ViewError> {

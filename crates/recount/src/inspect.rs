@@ -8,6 +8,7 @@ mod index;
 mod keys;
 mod metrics;
 mod plan;
+mod ranking;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,7 @@ pub enum Order {
     /// no events count as happened when they were recorded.
     Happened,
     /// How well they fit the words that are looked for, the best first (BM25). Where none are, those recorded
-    /// last come first. Reversing it changes nothing.
+    /// last come first. Reversing it changes nothing. The best 100,000 are all there are.
     Relevance,
 }
 

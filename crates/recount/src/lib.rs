@@ -118,6 +118,10 @@ pub use replay::{InvalidPace, Pace, Replay, ReplayError, ReplayMark};
 pub use recount_views::{
     Clause, Excerpt, Progress, Question, Term, ViewError, excerpt, text_of,
 };
+pub use recount_views::{
+    InvalidListCursor, ListCursor, ListError, SessionList, SessionOrder, SessionRows,
+    SessionStanding, SessionsReader, UserList, UserOrder, UserRow, UserRows,
+};
 pub use recount_views::{Lineage, OpenCall, SessionState, SessionStatus, Tokens, ToolCalls};
 pub use session::{
     At, Change, Diff, ForkError, Forked, InvalidAt, Messages, Session, SessionAt, SessionError,

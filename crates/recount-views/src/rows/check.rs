@@ -5,15 +5,17 @@
 //! keys, every row's checksum, and the list of free pages, which must not name a page in use. The layout is
 //! that of LMDB's data version 1 with 64-bit words in the machine's byte order.
 
+mod page;
+
 use std::fs::File;
 use std::io;
 
 use super::store::checked_value;
+use page::{Node, Pages, read_at, u16_at, u32_at, u64_at};
 
 const META_MAGIC: u32 = 0xBEEF_C0DE;
 const META_VERSION: u32 = 1;
 const HEADER_BYTES: usize = 16;
-const NODE_BYTES: usize = 8;
 const DB_BYTES: usize = 48;
 const META_BYTES: usize = HEADER_BYTES + 24 + 2 * DB_BYTES + 16;
 const KEY_BYTES_MAX: usize = 511;
@@ -27,7 +29,6 @@ const LEAF: u16 = 0x02;
 const OVERFLOW: u16 = 0x04;
 const META: u16 = 0x08;
 const DIRTY: u16 = 0x10;
-const BIG_DATA: u16 = 0x01;
 const NO_PAGE: u64 = u64::MAX;
 
 /// Looks through all of `file`; fails with what is wrong.
@@ -40,7 +41,11 @@ pub(super) fn whole(file: &File) -> Result<(), String> {
         page_bytes,
         pages,
         used: Pages::new(pages.min(meta.last_page.saturating_add(1))),
-        free: Pages::new(meta.last_page.saturating_add(1).min(pages.saturating_mul(2))),
+        free: Pages::new(
+            meta.last_page
+                .saturating_add(1)
+                .min(pages.saturating_mul(2)),
+        ),
         free_keys: 0,
         rows: 0,
         last_key: None,
@@ -80,7 +85,14 @@ fn newest_meta(file: &File) -> Result<(usize, Meta), String> {
     if other != page_bytes {
         return Err("its two first pages disagree".into());
     }
-    Ok((page_bytes, if first.txn < second.txn { second } else { first }))
+    Ok((
+        page_bytes,
+        if first.txn < second.txn {
+            second
+        } else {
+            first
+        },
+    ))
 }
 
 fn meta(file: &File, at: u64) -> Result<(usize, Meta), String> {
@@ -172,12 +184,23 @@ impl Walk<'_> {
         if u16_at(&page, 10) & !DIRTY != flags {
             return wrong("is not of its kind");
         }
-        let (lower, upper) = (usize::from(u16_at(&page, 12)), usize::from(u16_at(&page, 14)));
-        if lower < HEADER_BYTES || lower > upper || upper > self.page_bytes || lower % 2 != 0 {
+        let (lower, upper) = (
+            usize::from(u16_at(&page, 12)),
+            usize::from(u16_at(&page, 14)),
+        );
+        if lower < HEADER_BYTES
+            || lower > upper
+            || upper > self.page_bytes
+            || !lower.is_multiple_of(2)
+        {
             return wrong("has an impossible room for rows");
         }
         let nodes = (lower - HEADER_BYTES) / 2;
-        let least = if flags == BRANCH && tree == Tree::Rows { 2 } else { 1 };
+        let least = if flags == BRANCH && tree == Tree::Rows {
+            2
+        } else {
+            1
+        };
         if nodes < least {
             return wrong("has too few rows");
         }
@@ -253,7 +276,7 @@ impl Walk<'_> {
     /// Pages that a transaction freed: their number, and they themselves, descending.
     fn free_list(&mut self, key: &[u8], list: &[u8], number: u64) -> Result<(), String> {
         let wrong = || format!("the free list on page {number} is wrong");
-        if key.len() != 8 || list.len() < 8 || list.len() % 8 != 0 {
+        if key.len() != 8 || list.len() < 8 || !list.len().is_multiple_of(8) {
             return Err(wrong());
         }
         let key = u64_at(key, 0);
@@ -289,104 +312,8 @@ impl Walk<'_> {
     fn read(&self, page: u64, bytes: usize) -> Result<Vec<u8>, String> {
         let mut read = vec![0; bytes];
         let at = page * self.page_bytes as u64;
-        read_at(self.file, &mut read, at).map_err(|error| format!("reading page {page}: {error}"))?;
+        read_at(self.file, &mut read, at)
+            .map_err(|error| format!("reading page {page}: {error}"))?;
         Ok(read)
     }
-}
-
-/// A row, or a branch to a page.
-struct Node<'a> {
-    low: u32,
-    flags: u16,
-    key: &'a [u8],
-    value: &'a [u8],
-    bytes: usize,
-    overflow: Option<u64>,
-}
-
-impl<'a> Node<'a> {
-    fn at(page: &'a [u8], offset: usize, upper: usize, branch: bool) -> Option<Self> {
-        if offset < upper || offset % 2 != 0 || offset + NODE_BYTES > page.len() {
-            return None;
-        }
-        let low = u32::from(u16_at(page, offset)) | u32::from(u16_at(page, offset + 2)) << 16;
-        let flags = u16_at(page, offset + 4);
-        let key_end = offset + NODE_BYTES + usize::from(u16_at(page, offset + 6));
-        let mut node = Self {
-            low,
-            flags,
-            key: page.get(offset + NODE_BYTES..key_end)?,
-            value: &[],
-            bytes: low as usize,
-            overflow: None,
-        };
-        if branch {
-            return Some(node);
-        }
-        match flags {
-            0 => node.value = page.get(key_end..key_end.checked_add(node.bytes)?)?,
-            BIG_DATA => node.overflow = Some(u64_at(page.get(key_end..key_end + 8)?, 0)),
-            _ => return None,
-        }
-        Some(node)
-    }
-
-    fn child(&self) -> u64 {
-        u64::from(self.low) | u64::from(self.flags) << 32
-    }
-}
-
-/// A set of page numbers.
-struct Pages {
-    bits: Vec<u64>,
-    end: u64,
-}
-
-impl Pages {
-    fn new(end: u64) -> Self {
-        Self {
-            bits: vec![0; end.div_ceil(64) as usize],
-            end,
-        }
-    }
-
-    /// False where it is in already, or cannot be.
-    fn insert(&mut self, page: u64) -> bool {
-        if page >= self.end {
-            return false;
-        }
-        let word = &mut self.bits[(page / 64) as usize];
-        let fresh = *word & 1 << (page % 64) == 0;
-        *word |= 1 << (page % 64);
-        fresh
-    }
-
-    fn any_of(&self, others: &Self) -> bool {
-        self.bits.iter().zip(&others.bits).any(|(a, b)| a & b != 0)
-    }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_ne_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes[at..].first_chunk().map_or(0, |word| u32::from_ne_bytes(*word))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes[at..].first_chunk().map_or(0, |word| u64::from_ne_bytes(*word))
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<()> {
-    use std::os::unix::fs::FileExt as _;
-    file.read_exact_at(into, at)
-}
-
-#[cfg(not(unix))]
-fn read_at(mut file: &File, into: &mut [u8], at: u64) -> io::Result<()> {
-    use std::io::{Read as _, Seek as _};
-    file.seek(io::SeekFrom::Start(at))?;
-    file.read_exact(into)
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use recount_core::{Position, Recorded};
 
+use super::files;
 use super::snapshot::Snapshot;
-use super::store::{self, KEPT_KEY, Store, row_key, stored_value};
+use super::store::{KEPT_KEY, Store, row_key, stored_value};
 use super::{Rows, RowsError, Staged};
 use crate::checkpoint::Kept;
 use crate::projection::{Finding, Halt, Kind, Projection};
@@ -43,7 +44,7 @@ impl<V: View> Kind for RowsKind<V> {
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Projection>, ViewError> {
-        let store = store::maintained(dir)?;
+        let store = files::maintained(dir)?;
         let committed = Snapshot::of(&store)?;
         let kept = committed.kept()?.unwrap_or_default();
         Ok(Box::new(RowsProjection {
@@ -60,7 +61,7 @@ impl<V: View> Kind for RowsKind<V> {
     }
 
     fn remove(&self, dir: &Path) -> Result<(), ViewError> {
-        Ok(store::remove(dir)?)
+        Ok(files::remove(dir)?)
     }
 
     fn look(&self, dir: &Path) -> Result<Option<Kept>, ViewError> {
@@ -93,7 +94,9 @@ impl<V: View> RowsProjection<V> {
     ) -> Result<T, Trouble> {
         let committed = match &self.committed {
             Some(committed) => committed,
-            None => self.committed.insert(Snapshot::of(&self.store).map_err(ViewError::from)?),
+            None => self
+                .committed
+                .insert(Snapshot::of(&self.store).map_err(ViewError::from)?),
         };
         let mut rows = Rows {
             committed,
@@ -109,7 +112,10 @@ impl<V: View> RowsProjection<V> {
                 Err(Trouble::Fault(error.to_string()))
             }
             Ok(Err(Fault::Rows(error))) => Err(Trouble::Storage(error.into())),
-            Err(panic) => Err(Trouble::Fault(format!("it panicked: {}", words_of(&*panic)))),
+            Err(panic) => Err(Trouble::Fault(format!(
+                "it panicked: {}",
+                words_of(&*panic)
+            ))),
         }
     }
 
@@ -119,18 +125,19 @@ impl<V: View> RowsProjection<V> {
         doing: &str,
         work: impl FnOnce(&mut V, &mut Rows<'_>) -> Result<(), Fault>,
     ) -> Result<(), Halt> {
-        self.work(work).map_err(|trouble| match (trouble, self.last.clone()) {
-            (Trouble::Fault(reason), Some(mut finding)) => {
-                finding.reason = format!("{doing} after it: {reason}");
-                Halt::Entry(finding)
-            }
-            (Trouble::Fault(message), None) => Halt::Storage(ViewError::Storage {
-                action: "writing the rows of",
-                path: self.name.clone(),
-                message,
-            }),
-            (Trouble::Storage(error), _) => Halt::Storage(error),
-        })
+        self.work(work)
+            .map_err(|trouble| match (trouble, self.last.clone()) {
+                (Trouble::Fault(reason), Some(mut finding)) => {
+                    finding.reason = format!("{doing} after it: {reason}");
+                    Halt::Entry(finding)
+                }
+                (Trouble::Fault(message), None) => Halt::Storage(ViewError::Storage {
+                    action: "writing the rows of",
+                    path: self.name.clone(),
+                    message,
+                }),
+                (Trouble::Storage(error), _) => Halt::Storage(error),
+            })
     }
 
     fn write(&mut self, kept: &Kept) -> Result<(), RowsError> {
@@ -202,11 +209,13 @@ impl<V: View> Projection for RowsProjection<V> {
     }
 
     fn trimmed(&mut self, first: Position) -> Result<(), Halt> {
-        self.work_after("letting trimmed entries go", |view, rows| view.trimmed(first, rows))
+        self.work_after("letting trimmed entries go", |view, rows| {
+            view.trimmed(first, rows)
+        })
     }
 
     fn commit(&mut self, kept: &Kept) -> Result<(), Halt> {
-        self.work_after("writing its rows", |view, rows| view.flush(rows))?;
+        self.work_after("writing its rows", View::flush)?;
         self.write(kept).map_err(ViewError::from)?;
         self.staged.clear();
         self.staged_bytes = 0;
@@ -236,7 +245,9 @@ impl From<ViewError> for Trouble {
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+    let words = panic
+        .downcast_ref::<&str>()
+        .map(|words| (*words).to_owned());
     words
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "without words".into())

@@ -10,7 +10,7 @@ use recount_core::Direction;
 
 use super::snapshot::Snapshot;
 use super::store::{ROWS, Store, row_key};
-use super::{RowsError, Staged};
+use super::{Row, RowsError, Staged};
 
 /// Rows in the order of their keys, or against it.
 pub struct RowRange<'a> {
@@ -97,7 +97,7 @@ impl<'a> RowRange<'a> {
         })
     }
 
-    fn next_committed(&mut self) -> Option<Result<(&'a [u8], &'a [u8]), RowsError>> {
+    fn next_committed(&mut self) -> Option<Result<Row<'a>, RowsError>> {
         let next = self.committed.next()?;
         Some(match next {
             Err(error) => Err(self.store.failed("reading", &error)),
@@ -110,7 +110,7 @@ impl<'a> RowRange<'a> {
 }
 
 impl<'a> Iterator for RowRange<'a> {
-    type Item = Result<(&'a [u8], &'a [u8]), RowsError>;
+    type Item = Result<Row<'a>, RowsError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -173,9 +173,10 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
 fn is_empty(low: &Owned, high: &Owned) -> bool {
     match (low, high) {
         (Bound::Included(low), Bound::Included(high)) => low > high,
-        (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => {
-            low >= high
-        }
+        (
+            Bound::Included(low) | Bound::Excluded(low),
+            Bound::Included(high) | Bound::Excluded(high),
+        ) => low >= high,
         _ => false,
     }
 }

@@ -48,7 +48,10 @@ fn words(found: &Metadata) -> String {
     let changed = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());
     let nanos = changed.map_or(0, |changed| changed.as_nanos());
     let (device, file) = identity(found);
-    format!("{} bytes, changed {nanos}, file {device}:{file}\n", found.len())
+    format!(
+        "{} bytes, changed {nanos}, file {device}:{file}\n",
+        found.len()
+    )
 }
 
 #[cfg(unix)]

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use heed::{RoTxn, WithoutTls};
 use recount_core::Direction;
 
+use super::files::opened;
 use super::range::RowRange;
-use super::store::{KEPT_KEY, Store, opened, row_key};
-use super::{KEY_BYTES_MAX, RowsError};
+use super::store::{KEPT_KEY, Store, row_key};
+use super::{KEY_BYTES_MAX, Row, RowsError};
 use crate::checkpoint::Kept;
 
 /// The rows of a view as they were committed at one moment, whatever is committed meanwhile.
@@ -58,13 +59,13 @@ impl Snapshot {
     }
 
     /// The first row whose key begins with `prefix`.
-    pub fn first(&self, prefix: &[u8]) -> Result<Option<(&[u8], &[u8])>, RowsError> {
+    pub fn first(&self, prefix: &[u8]) -> Result<Option<Row<'_>>, RowsError> {
         let mut range = self.range(prefix, Bound::Unbounded, Direction::Forward)?;
         range.next().transpose()
     }
 
     /// The last row whose key begins with `prefix`.
-    pub fn last(&self, prefix: &[u8]) -> Result<Option<(&[u8], &[u8])>, RowsError> {
+    pub fn last(&self, prefix: &[u8]) -> Result<Option<Row<'_>>, RowsError> {
         let mut range = self.range(prefix, Bound::Unbounded, Direction::Backward)?;
         range.next().transpose()
     }

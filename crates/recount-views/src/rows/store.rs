@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
@@ -28,13 +29,16 @@ const READERS_MAX: u32 = 1024;
 const CUT: &str = "it is shorter than it was";
 
 /// The environments that this process has open, by path: LMDB forbids opening one twice.
-static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Store>>>> = LazyLock::new(Mutex::default);
+pub(super) static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Store>>>> =
+    LazyLock::new(Mutex::default);
 
 pub(super) struct Store {
     env: Env<WithoutTls>,
     rows: Database<'static, Bytes, Bytes>,
     path: PathBuf,
-    writable: bool,
+    pub(super) writable: bool,
+    /// Whether it was looked through when it was opened.
+    checked: AtomicBool,
 }
 
 /// The key of a row in the file.
@@ -62,89 +66,9 @@ fn sum(key: &[u8], value: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(key), value)
 }
 
-/// The newest file in `dir`, opened; none where there is none.
-pub(super) fn opened(dir: &Path) -> Result<Option<Arc<Store>>, RowsError> {
-    match newest(dir)? {
-        // A maintainer is about to write it, or was killed at that.
-        Some((_, path)) if fs::metadata(&path).is_ok_and(|found| found.len() == 0) => Ok(None),
-        Some((_, path)) => Store::open(&path, false).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The newest file in `dir`, opened for writing; an empty one where there is none.
-pub(super) fn maintained(dir: &Path) -> Result<Arc<Store>, RowsError> {
-    fs::create_dir_all(dir).map_err(|error| io_failed("creating", dir, &error))?;
-    let path = match newest(dir)? {
-        Some((_, path)) => path,
-        None => file(dir, 1 + newest_open(dir)),
-    };
-    let store = Store::open(&path, true)?;
-    if !store.writable {
-        return Err(RowsError::Denied {
-            path: path.display().to_string(),
-        });
-    }
-    Ok(store)
-}
-
-/// Removes the files of `dir` whose names are ours. Whoever has them open keeps what there was.
-pub(super) fn remove(dir: &Path) -> Result<(), RowsError> {
-    let names = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(|error| io_failed("reading", dir, &error))?,
-    };
-    for entry in names.flatten() {
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with("rows-")) {
-            match fs::remove_file(entry.path()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(io_failed("removing", &entry.path(), &error));
-                }
-                _ => (),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A file is never written anew under the name of one that may still be open here.
-fn file(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("rows-{number}.mdb"))
-}
-
-fn number_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?;
-    let number = name.strip_prefix("rows-")?.strip_suffix(".mdb")?;
-    number.parse().ok()
-}
-
-fn newest(dir: &Path) -> Result<Option<(u64, PathBuf)>, RowsError> {
-    let names = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(|error| io_failed("reading", dir, &error))?,
-    };
-    let files = names.flatten().filter_map(|entry| {
-        let path = entry.path();
-        Some((number_of(&path)?, path))
-    });
-    Ok(files.max())
-}
-
-fn newest_open(dir: &Path) -> u64 {
-    let Ok(dir) = dir.canonicalize() else {
-        return 0;
-    };
-    let open = OPEN.lock();
-    let here = open.iter().filter(|(path, store)| {
-        path.parent() == Some(&dir) && store.strong_count() > 0
-    });
-    here.filter_map(|(path, _)| number_of(path)).max().unwrap_or(0)
-}
-
 impl Store {
     /// Opens `path`. Unless it is `maintained` by the caller, it must exist.
-    fn open(path: &Path, maintained: bool) -> Result<Arc<Self>, RowsError> {
+    pub(super) fn open(path: &Path, maintained: bool) -> Result<Arc<Self>, RowsError> {
         let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
         let path = match (parent, path.file_name()) {
             (Some(parent), Some(name)) => parent.join(name),
@@ -153,15 +77,21 @@ impl Store {
         let mut open = OPEN.lock();
         if let Some(store) = open.get(&path).and_then(Weak::upgrade) {
             store.check_in_place()?;
+            if maintained && !store.checked.swap(true, Ordering::Relaxed) {
+                // Opened for reading while another process maintained it.
+                check_file(&path)?;
+            }
             return Ok(store);
         }
         open.retain(|_, store| store.strong_count() > 0);
         let found = fs::metadata(&path).map_or(0, |found| found.len());
         // While another process writes the file, it cannot be looked through; that process did.
-        if (found > 0 || seal::is_cut(&path)) && (maintained || !is_maintained(&path)) {
+        let checked = maintained || !is_maintained(&path);
+        if checked && (found > 0 || seal::is_cut(&path)) {
             check_file(&path)?;
         }
         let store = Arc::new(Self::open_file(path.clone(), found)?);
+        store.checked.store(checked, Ordering::Relaxed);
         open.insert(path, Arc::downgrade(&store));
         Ok(store)
     }
@@ -181,7 +111,8 @@ impl Store {
             return Err(failed(&path, "opening", &error));
         }
         let flags = EnvFlags::READ_ONLY | EnvFlags::NO_LOCK;
-        let env = open_env(&path, bytes, flags).map_err(|error| failed(&path, "opening", &error))?;
+        let env =
+            open_env(&path, bytes, flags).map_err(|error| failed(&path, "opening", &error))?;
         Self::with(env, path, false)
     }
 
@@ -204,6 +135,7 @@ impl Store {
                 rows,
                 path,
                 writable,
+                checked: AtomicBool::new(false),
             }),
             Ok(None) => Err(RowsError::Damaged {
                 path: path.display().to_string(),
@@ -285,7 +217,11 @@ fn open_env(path: &Path, bytes: u64, flags: EnvFlags) -> heed::Result<Env<Withou
     let mut last = None;
     for map in MAP_BYTES {
         // What was full when it was open last gets more room.
-        let map = map.max(usize::try_from(bytes).unwrap_or(usize::MAX / 8).saturating_mul(4));
+        let map = map.max(
+            usize::try_from(bytes)
+                .unwrap_or(usize::MAX / 8)
+                .saturating_mul(4),
+        );
         let map = map.next_multiple_of(1 << 20);
         match open_with_map(path, map, flags) {
             Err(heed::Error::Io(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
@@ -333,13 +269,11 @@ fn failed(path: &Path, action: &'static str, error: &heed::Error) -> RowsError {
         heed::Error::Mdb(
             MdbError::PageNotFound
             | MdbError::Corrupted
-            | MdbError::Panic
             | MdbError::VersionMismatch
             | MdbError::Invalid
             | MdbError::CursorFull
             | MdbError::PageFull
             | MdbError::Incompatible
-            | MdbError::BadTxn
             | MdbError::Problem,
         ) => RowsError::Damaged {
             path,
@@ -359,7 +293,7 @@ fn failed(path: &Path, action: &'static str, error: &heed::Error) -> RowsError {
     }
 }
 
-fn io_failed(action: &'static str, path: &Path, error: &io::Error) -> RowsError {
+pub(super) fn io_failed(action: &'static str, path: &Path, error: &io::Error) -> RowsError {
     let path = path.display().to_string();
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

@@ -10,6 +10,7 @@ use crate::kit::FakeLog;
 use crate::projection::Kind as _;
 use crate::view::{Fault, View};
 
+type Read = Vec<(Vec<u8>, Vec<u8>)>;
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Does to its rows what the test says, and compares what it reads.
@@ -58,7 +59,7 @@ impl View for Script {
     }
 }
 
-fn collect(range: RowRange<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RowsError> {
+fn collect(range: RowRange<'_>) -> Result<Read, RowsError> {
     range
         .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
         .collect()
@@ -67,13 +68,17 @@ fn collect(range: RowRange<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RowsError> {
 /// Every prefix of every key, from every key, in both directions.
 fn compare(
     model: &Model,
-    read: impl Fn(&[u8], Bound<&[u8]>, Direction) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RowsError>,
+    read: impl Fn(&[u8], Bound<&[u8]>, Direction) -> Result<Read, RowsError>,
 ) {
     let mut marks: Vec<Vec<u8>> = model.keys().cloned().collect();
     marks.extend([vec![], vec![0], vec![255], vec![255, 255], vec![1, 2]]);
     for prefix in marks.iter().map(|mark| &mark[..mark.len().min(1)]) {
         for mark in &marks {
-            for from in [Bound::Unbounded, Bound::Included(&mark[..]), Bound::Excluded(&mark[..])] {
+            for from in [
+                Bound::Unbounded,
+                Bound::Included(&mark[..]),
+                Bound::Excluded(&mark[..]),
+            ] {
                 for direction in [Direction::Forward, Direction::Backward] {
                     let backward = direction == Direction::Backward;
                     let mut expected: Vec<_> = model
@@ -151,7 +156,10 @@ fn a_checkpoint_knows_what_it_covers() {
     assert!(!checkpoint.covers(&cursor(&[a, b])));
     checkpoint.advance(&log.entries(b.partition as usize));
     assert!(checkpoint.covers(&cursor(&[a, b])));
-    let beyond = Position { entry_id: EntryId::new(9, 0), ..a };
+    let beyond = Position {
+        entry_id: EntryId::new(9, 0),
+        ..a
+    };
     assert!(!checkpoint.covers(&cursor(&[beyond])));
     assert_eq!(checkpoint.entries(), 2);
 }

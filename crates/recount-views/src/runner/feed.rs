@@ -47,12 +47,17 @@ impl Pages {
                 partition,
                 ..ReadRange::new(IdRange::after(after)).limit(PAGE_ENTRIES)
             };
-            self.log.read(&range).await.map(|page| Arc::new(page.entries))
+            self.log
+                .read(&range)
+                .await
+                .map(|page| Arc::new(page.entries))
         });
         let page = page.await.cloned();
         if !page.as_ref().is_ok_and(|page| !page.is_empty()) {
             // The next one to ask may find something.
-            self.recent.lock().retain(|shared| !Arc::ptr_eq(&shared.page, &cell));
+            self.recent
+                .lock()
+                .retain(|shared| !Arc::ptr_eq(&shared.page, &cell));
         }
         page
     }
@@ -182,7 +187,9 @@ impl Feed {
                 return page;
             }
         }
-        self.pages.after(self.turn, self.cursor.get(self.turn)).await
+        self.pages
+            .after(self.turn, self.cursor.get(self.turn))
+            .await
     }
 
     fn read_ahead(&mut self) {

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Feed, Maintained, Source, blocking, lost};
+use crate::checkpoint::Why;
 use crate::projection::Kind;
 use crate::views::lock::Lock;
 use crate::views::{Upkeep, ViewError};
@@ -21,7 +22,7 @@ const LINGER: Duration = Duration::from_millis(20);
 /// How often somebody else's lock, a finding, or a log to which nothing is added is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How often the view is told of trimmed entries.
-const TRIM_EVERY: Duration = Duration::from_secs(60);
+const TRIM_EVERY: Duration = Duration::from_mins(1);
 
 /// What a view that is kept up to date shares with those who wait for it.
 #[derive(Default)]
@@ -55,15 +56,10 @@ pub(crate) async fn keep(
         match lock.and_then(|lock| lock) {
             Ok(Some(lock)) => {
                 say(Upkeep::CatchingUp);
-                let open = Maintained::open(
-                    source.clone(),
-                    Arc::clone(&kind),
-                    dir.clone(),
-                    lock,
-                    false,
-                );
+                let open =
+                    Maintained::open(source.clone(), Arc::clone(&kind), dir.clone(), lock, false);
                 let done = match open.await {
-                    Ok(mut view) => view.live(&signals, &mut stop, &say).await,
+                    Ok(mut view) => view.stay_live(&signals, &mut stop, &say).await,
                     Err(error) => Err(error),
                 };
                 // The lock is free again: somebody may rebuild what stands still.
@@ -80,7 +76,13 @@ pub(crate) async fn keep(
             }
         }
         let (looker, place) = (Arc::clone(&kind), dir.clone());
-        let still = move || looker.look(&place).ok().flatten().and_then(|kept| kept.finding);
+        let still = move || {
+            looker
+                .look(&place)
+                .ok()
+                .flatten()
+                .and_then(|kept| kept.finding)
+        };
         loop {
             let _ = timeout(LOOK_AGAIN, stop.changed()).await;
             if *stop.borrow() || stop.has_changed().is_err() {
@@ -101,6 +103,23 @@ pub(crate) async fn keep(
 }
 
 impl Maintained {
+    /// As [`Self::live`]; rows that turn out to be damaged are made anew.
+    async fn stay_live(
+        &mut self,
+        signals: &Signals,
+        stop: &mut watch::Receiver<bool>,
+        say: &(impl Fn(Upkeep) -> bool + Sync),
+    ) -> Result<(), ViewError> {
+        match self.live(signals, stop, say).await {
+            Err(ViewError::Damaged { what, .. }) => {
+                say(Upkeep::CatchingUp);
+                self.start_anew(Why::Damaged { what }).await?;
+                self.live(signals, stop, say).await
+            }
+            other => other,
+        }
+    }
+
     /// Takes in what there is and what comes, until it is told to stop or the view stands still.
     async fn live(
         &mut self,
@@ -149,11 +168,11 @@ impl Maintained {
                 _ = stop.changed() => (),
             }
             if !staged && let Some(why) = lost(&*log, &self.kept().checkpoint).await? {
-                // It is not the log that was read. Opened again, the view is built anew.
-                return Err(ViewError::Damaged {
-                    path: self.dir.display().to_string(),
-                    what: why.to_string(),
-                });
+                // It is not the log that was read.
+                say(Upkeep::CatchingUp);
+                self.start_anew(why).await?;
+                feed = self.feed(None);
+                (since, trimmed) = (None, None);
             }
         }
         if self.kept().finding.is_none() && self.staged > 0 {

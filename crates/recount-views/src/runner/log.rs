@@ -54,7 +54,11 @@ pub(crate) async fn first_left(
     // First the tail: what comes in between is above it.
     let tail = log.tail().await?.get(partition);
     let first = first_in(log, partition, IdRange::ALL).await?;
-    let next = if tail == EntryId::MIN { None } else { tail.next() };
+    let next = if tail == EntryId::MIN {
+        None
+    } else {
+        tail.next()
+    };
     Ok(Position {
         partition,
         entry_id: first.map_or(next.unwrap_or(tail), |first| first.position.entry_id),
@@ -83,7 +87,11 @@ pub(crate) async fn left(log: &dyn EventLog, cursor: &Cursor) -> Result<u64, Rea
         };
         let whole = partition.last.ms.saturating_sub(first.ms) + 1;
         let rest = partition.last.ms.saturating_sub(from.ms.max(first.ms)) + 1;
-        let share = if from < first { 1.0 } else { rest as f64 / whole as f64 };
+        let share = if from < first {
+            1.0
+        } else {
+            rest as f64 / whole as f64
+        };
         left += (partition.length as f64 * share).max(1.0);
     }
     Ok(left as u64)

@@ -10,7 +10,7 @@ fn event(n: u64, rng: &mut Rng) -> Recorded {
     let mut content = String::new();
     for _ in 0..words {
         let r = (rng.next() % 1_000_000) as f64 / 1e6;
-        let w = (r.powi(3) * 30000.0) as u64;
+        let w = (r * 30000f64.ln()).exp() as u64;
         content.push_str(&format!("w{w}x "));
     }
     let data = format!(r#"{{"role":"user","content":"{content}","tokens":12}}"#);

@@ -6,19 +6,22 @@ use std::path::Path;
 
 use recount_core::{Position, Recorded};
 
+use super::SearchReader;
 use super::files;
 use super::schema::VERSION;
 use super::writer::Writer;
 use crate::checkpoint::Kept;
 use crate::projection::{Halt, Kind, Projection};
-use crate::views::ViewError;
+use crate::views::{ViewError, Views};
+
+const NAME: &str = "search";
 
 /// The view `search`.
 pub(crate) struct SearchKind;
 
 impl Kind for SearchKind {
     fn name(&self) -> &'static str {
-        "search"
+        NAME
     }
 
     fn version(&self) -> u32 {
@@ -104,5 +107,12 @@ impl Projection for SearchProjection {
 
     fn roll_back(&mut self) -> Result<(), ViewError> {
         self.writer.roll_back()
+    }
+}
+
+impl Views {
+    /// Asks the index of texts, as it was committed last.
+    pub fn search(&self) -> SearchReader {
+        SearchReader::new(self.dir_of(NAME))
     }
 }

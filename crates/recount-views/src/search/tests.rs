@@ -440,7 +440,7 @@ fn an_excerpt_shows_what_was_found_and_where() {
         shown(text, &refund, 200),
         "Hello, I would like a [Réfund] of my order, the [refund] that I was promised"
     );
-    assert_eq!(shown(text, &refund, 32), "…like a [Réfund] of my order, t…");
+    assert_eq!(shown(text, &refund, 32), "…like a [Réfund] of my order, th…");
     assert_eq!(shown(text, &word("promised"), 20), "…I was [promised]");
     assert_eq!(shown(text, &word("absent"), 12), "Hello, I wo…");
     assert_eq!(shown("", &refund, 12), "");

@@ -31,7 +31,9 @@ pub enum ViewError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// What is kept is not what was written.
-    #[error("{path} is damaged: {what}; the view is built anew from the log when it is next brought up to date")]
+    #[error(
+        "{path} is damaged: {what}; the view is built anew from the log when it is next brought up to date"
+    )]
     Damaged {
         /// The file or directory.
         path: String,
@@ -39,7 +41,9 @@ pub enum ViewError {
         what: String,
     },
     /// This process may not write what is kept.
-    #[error("{path} may not be written by this process: run it as a user who may, or give it the permission")]
+    #[error(
+        "{path} may not be written by this process: run it as a user who may, or give it the permission"
+    )]
     Denied {
         /// The file.
         path: String,
@@ -84,10 +88,7 @@ pub enum ViewError {
 }
 
 fn process(holder: Option<u32>) -> String {
-    holder.map_or_else(
-        || "another process".into(),
-        |pid| format!("process {pid}"),
-    )
+    holder.map_or_else(|| "another process".into(), |pid| format!("process {pid}"))
 }
 
 impl ViewError {

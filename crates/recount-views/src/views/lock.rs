@@ -38,15 +38,22 @@ impl Lock {
     }
 }
 
-/// Whether somebody maintains the view that `dir` keeps, and as which process, if that can be read.
-pub(crate) fn holder(dir: &Path) -> Option<Option<u32>> {
+/// Who maintains a view.
+pub(crate) struct Holder {
+    /// As which process, if that can be read.
+    pub(crate) process: Option<u32>,
+}
+
+/// Who maintains the view that `dir` keeps, if somebody does.
+pub(crate) fn holder(dir: &Path) -> Option<Holder> {
     let path = path_of(dir);
     let file = File::open(&path).ok()?;
     // Shared, and for an instant: a maintainer that begins just now tries again.
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {
-            let pid = fs::read_to_string(&path).ok();
-            Some(pid.and_then(|pid| pid.trim().parse().ok()))
+            let text = fs::read_to_string(&path).ok();
+            let process = text.and_then(|text| text.trim().parse().ok());
+            Some(Holder { process })
         }
         _ => None,
     }

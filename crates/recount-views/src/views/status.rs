@@ -40,10 +40,8 @@ impl Views {
         for entry in &self.0.entries {
             let name = entry.kind.name();
             let (dir, kind) = (self.dir_of(name), std::sync::Arc::clone(&entry.kind));
-            let (looked, bytes, holder) = blocking(move || {
-                (kind.look(&dir), bytes_in(&dir), lock::holder(&dir))
-            })
-            .await?;
+            let (looked, bytes, holder) =
+                blocking(move || (kind.look(&dir), bytes_in(&dir), lock::holder(&dir))).await?;
             let (kept, problem) = match looked {
                 Ok(kept) => (kept, None),
                 Err(error) => (None, Some(error)),
@@ -60,7 +58,7 @@ impl Views {
                 finding: kept.finding,
                 rebuilt: kept.rebuilt,
                 bytes,
-                maintained_by: holder.map(|pid| pid.unwrap_or(0)),
+                maintained_by: holder.map(|holder| holder.process.unwrap_or(0)),
                 problem,
             });
         }

@@ -199,7 +199,11 @@ async fn names_are_checked() {
         assert!(refused(name), "{name}");
     }
     assert!(!refused("my-view_2"));
-    let error = place.views().catch_up(&["mine"], &|_| ()).await.unwrap_err();
+    let error = place
+        .views()
+        .catch_up(&["mine"], &|_| ())
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), "unknown_view");
     assert!(error.to_string().contains("chain"), "{error}");
 }
@@ -227,7 +231,10 @@ async fn a_view_on_disk_of_a_log_on_disk() {
         caught_up(&views).await;
     }
     let tail: Cursor = log.tail().await.unwrap();
-    views.wait_for("chain", &tail, Some(Duration::ZERO)).await.unwrap();
+    views
+        .wait_for("chain", &tail, Some(Duration::ZERO))
+        .await
+        .unwrap();
     let status = views.status().await.unwrap();
     let chain = status.iter().find(|view| view.name == "chain").unwrap();
     assert_eq!((chain.checkpoint.entries(), chain.behind), (10_000, 0));

@@ -189,7 +189,7 @@ impl Views {
         let view = entry.kind.name();
         ViewError::Behind {
             view: view.to_owned(),
-            holder: lock::holder(&self.dir_of(view)).flatten(),
+            holder: lock::holder(&self.dir_of(view)).and_then(|holder| holder.process),
             waited,
         }
     }

@@ -40,6 +40,7 @@ mod replay;
 mod search;
 mod select;
 mod session;
+mod sessions;
 mod settings;
 mod state;
 mod stats;
@@ -48,6 +49,8 @@ mod table;
 mod tail;
 mod timeline;
 mod trim;
+mod users;
+mod views;
 #[cfg(test)]
 mod walk;
 
@@ -98,6 +101,8 @@ enum Command {
     Search(search::Args),
     Errors(errors::Args),
     Stats(stats::Args),
+    Sessions(sessions::Args),
+    Users(users::Args),
     Timeline(timeline::Args),
     State(state::Args),
     Diff(diff::Args),
@@ -111,6 +116,7 @@ enum Command {
     Dead(dead::Args),
     Info(info::Args),
     Trim(trim::Args),
+    Views(views::Args),
     Mirrors(mirrors::Args),
     Doctor(doctor::Args),
     Config(config::Args),
@@ -164,6 +170,7 @@ impl Command {
                 | Self::Replay(_)
                 | Self::Consume(_)
                 | Self::Mirrors(_)
+                | Self::Views(_)
         )
     }
 
@@ -251,6 +258,8 @@ async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
         Command::Search(args) => search::run(args, &settings).await,
         Command::Errors(args) => errors::run(args, &settings).await,
         Command::Stats(args) => stats::run(args, &settings).await,
+        Command::Sessions(args) => sessions::run(args, &settings).await,
+        Command::Users(args) => users::run(args, &settings).await,
         Command::Timeline(args) => timeline::run(args, &settings).await,
         Command::State(args) => state::run(&args, &settings).await,
         Command::Diff(args) => diff::run(&args, &settings).await,
@@ -264,6 +273,7 @@ async fn dispatch(mut cli: Cli, interrupt: Interrupt) -> Result {
         Command::Dead(args) => dead::run(args, &settings).await,
         Command::Info(args) => info::run(&args, &settings).await,
         Command::Trim(args) => trim::run(args, &settings).await,
+        Command::Views(args) => views::run(args, &settings, interrupt).await,
         Command::Mirrors(args) => mirrors::run(args, &settings, interrupt).await,
         Command::Doctor(args) => doctor::run(args, &settings).await,
         Command::Config(args) => config::run(&args, &settings),

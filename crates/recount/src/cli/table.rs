@@ -45,6 +45,48 @@ pub(crate) fn columns(
     records.collect()
 }
 
+/// A column of a table that leaves some out where the terminal is narrow.
+pub(crate) struct Column {
+    pub(crate) title: &'static str,
+    /// The columns with the lowest go first.
+    pub(crate) keep: u8,
+    /// Numbers are aligned by their last digits.
+    pub(crate) number: bool,
+    pub(crate) cells: Vec<String>,
+}
+
+/// Fewer are no table any more.
+const COLUMNS_MIN: usize = 3;
+
+/// The columns, numbers first, as many as the terminal is wide enough for. Where not even a few are, each row
+/// as facts by title.
+pub(crate) fn fitted(mut columns: Vec<Column>, terminal: Option<usize>) -> Vec<String> {
+    columns.sort_by_key(|column| !column.number);
+    let width = |column: &Column| {
+        let cells = column.cells.iter().map(|cell| cell.width());
+        cells.max().unwrap_or(0).max(column.title.width())
+    };
+    let needed = |columns: &[Column]| columns.iter().map(|column| width(column) + 2).sum::<usize>();
+    let room = terminal.map_or(usize::MAX, |terminal| terminal + 2);
+    let mut dropped = Vec::new();
+    while columns.len() > COLUMNS_MIN && needed(&columns) > room {
+        let least = (0..columns.len()).min_by_key(|&at| columns[at].keep);
+        dropped.extend(least.map(|at| (at, columns.remove(at))));
+    }
+    if needed(&columns) > room {
+        // Facts have room for all of them.
+        for (at, column) in dropped.into_iter().rev() {
+            columns.insert(at, column);
+        }
+    }
+    let titles: Vec<_> = columns.iter().map(|column| column.title).collect();
+    let numbers = columns.iter().filter(|column| column.number).count();
+    let rows = columns.iter().map(|column| column.cells.len()).max();
+    let row = |at: usize| columns.iter().map(|column| column.cells[at].clone()).collect();
+    let rows: Vec<Vec<String>> = (0..rows.unwrap_or(0)).map(row).collect();
+    self::columns(&titles, &rows, numbers, terminal)
+}
+
 fn aligned(rows: &[&Vec<String>], numbers: usize) -> Vec<String> {
     let number = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     let width = |column: usize| {
@@ -114,5 +156,39 @@ mod tests {
                 "where   away"
             ]
         );
+    }
+
+    #[test]
+    fn the_columns_that_matter_least_go_first() {
+        let column = |title, keep, number, cells: &[&str]| Column {
+            title,
+            keep,
+            number,
+            cells: words(cells),
+        };
+        let table = |terminal| {
+            let columns = vec![
+                column("name", 9, false, &["ada", "bob"]),
+                column("number", 7, true, &["7", "1,000"]),
+                column("size", 2, true, &["1", "2"]),
+                column("where", 3, false, &["here", "away"]),
+            ];
+            fitted(columns, terminal)
+        };
+        let wide = [
+            "number  size  name  where",
+            "     7     1  ada   here",
+            " 1,000     2  bob   away",
+        ];
+        assert_eq!(table(None), wide);
+        assert_eq!(table(Some(25)), wide);
+        let narrow = [
+            "number  name  where",
+            "     7  ada   here",
+            " 1,000  bob   away",
+        ];
+        assert_eq!(table(Some(24)), narrow);
+        assert_eq!(table(Some(19)), narrow);
+        assert_eq!(table(Some(18)).len(), 2 * 4 + 1);
     }
 }

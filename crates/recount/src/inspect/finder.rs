@@ -9,9 +9,10 @@ use recount_views::{Progress, Question, SearchReader};
 
 use super::candidates::{Candidates, Watch};
 use super::cursor::{PageCursor, Place};
-use super::index::{self, Ranking};
+use super::index;
 use super::keys::{Keys, key};
 use super::plan::Plan;
+use super::ranking::Ranking;
 use super::{FindError, Found, Looked, Order};
 use crate::events::first_retained;
 use crate::{Recount, ViewsError};
@@ -195,8 +196,7 @@ impl Finder {
     async fn advance(&self, walk: &mut Walk, wanted: usize) -> Result<Option<Hits>, FindError> {
         let page = match &mut walk.source {
             Source::Ranked(ranking) => {
-                let page = ranking.next(wanted.min(Self::FETCHED_MAX)).await?;
-                return Ok(page.map(|hits| hits.into_iter().unzip()));
+                return ranking.next(wanted.min(Self::FETCHED_MAX)).await;
             }
             _ if !walk.pending.is_empty() => Some(Vec::new()),
             Source::Recorded(all) => all.next().await?,

@@ -4,8 +4,7 @@ use recount_core::{Cursor, EntryId, Position, Recorded};
 use recount_views::{Hit, Order as Direction, Question, SearchReader, Term, ViewError};
 
 use super::candidates::fetch;
-use super::cursor::Place;
-use super::{FindError, PageCursor};
+use super::FindError;
 use crate::{Recount, ViewsError};
 
 /// Hits that are asked for at a time.
@@ -86,67 +85,6 @@ impl Index {
     }
 }
 
-/// What the index finds, the best first.
-pub(super) struct Ranking {
-    recount: Recount,
-    search: SearchReader,
-    question: Question,
-    before: usize,
-    until: EntryId,
-    tail: Cursor,
-}
-
-impl Ranking {
-    pub(super) fn new(
-        recount: &Recount,
-        search: SearchReader,
-        question: &Question,
-        tail: &Cursor,
-        place: Option<Place>,
-    ) -> Self {
-        let (before, until) = match place {
-            Some(Place::Ranked { before, until }) => (before, until),
-            _ => (0, above(tail)),
-        };
-        Self {
-            recount: recount.clone(),
-            search,
-            question: question.clone().and(Term::Until(until)),
-            before,
-            until,
-            tail: tail.clone(),
-        }
-    }
-
-    /// The next ones, `wanted` at most, and how well each fits; nothing at the end.
-    pub(super) async fn next(
-        &mut self,
-        wanted: usize,
-    ) -> Result<Option<Vec<(Recorded, f32)>>, FindError> {
-        let (search, question, before) = (self.search.clone(), self.question.clone(), self.before);
-        let hits = blocking(move || search.top(&question, wanted, before)).await?;
-        if hits.is_empty() {
-            return Ok(None);
-        }
-        self.before += hits.len();
-        let mut found = entries(&self.recount, hits, &self.tail).await?;
-        found.retain(|(entry, _)| self.question.matches(entry));
-        let scored = |(entry, score): (Recorded, Option<f32>)| (entry, score.unwrap_or(0.0));
-        Ok(Some(found.into_iter().map(scored).collect()))
-    }
-
-    /// Where the next page begins.
-    pub(super) fn cursor(&self) -> PageCursor {
-        PageCursor {
-            place: Place::Ranked {
-                before: self.before,
-                until: self.until,
-            },
-            reverse: true,
-        }
-    }
-}
-
 /// How many entries between `floor` and `tail` a question finds. The floor is the first entry of each
 /// partition that is left: what was trimmed leaves the index later.
 pub(super) async fn count(
@@ -183,13 +121,13 @@ pub(super) async fn count(
 }
 
 /// The id that comes after all that `tail` has.
-fn above(tail: &Cursor) -> EntryId {
+pub(super) fn above(tail: &Cursor) -> EntryId {
     let last = tail.iter().map(|position| position.entry_id).max();
     last.and_then(EntryId::next).unwrap_or(EntryId::MIN)
 }
 
 /// The entries of hits that are still there, but for what was recorded after `tail`.
-async fn entries(
+pub(super) async fn entries(
     recount: &Recount,
     hits: Vec<Hit>,
     tail: &Cursor,
@@ -206,7 +144,7 @@ async fn entries(
 }
 
 /// Asks the index, which reads files, without holding up others.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, ViewError> + Send + 'static,
 ) -> Result<T, FindError> {
     match tokio::task::spawn_blocking(ask).await {

@@ -24,10 +24,13 @@ fn rows(folder: &Path) -> PathBuf {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.ends_with("sessions/data.mdb") {
-                found.push(path);
-            } else if path.is_dir() {
+            let of_sessions = path
+                .parent()
+                .is_some_and(|folder| folder.ends_with("sessions"));
+            if path.is_dir() {
                 folders.push(path);
+            } else if of_sessions && path.extension().is_some_and(|name| name == "mdb") {
+                found.push(path);
             }
         }
     }

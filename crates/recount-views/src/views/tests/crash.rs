@@ -56,7 +56,10 @@ fn dies() {
         };
         let views = Views::open(dir, log as _, options).unwrap();
         let mut done = 0;
-        let after: u64 = std::env::var("RECOUNT_VIEWS_TEST_AFTER").unwrap().parse().unwrap();
+        let after: u64 = std::env::var("RECOUNT_VIEWS_TEST_AFTER")
+            .unwrap()
+            .parse()
+            .unwrap();
         let counted = std::sync::atomic::AtomicU64::new(0);
         let progress = |_| {
             if counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == after {
@@ -75,7 +78,12 @@ async fn a_process_that_dies_leaves_what_the_next_one_goes_on_with() {
     let mut died = 0;
     for after in [0, 3, 9, 1, 14, 100] {
         let child = std::process::Command::new(&program)
-            .args(["--exact", "views::tests::crash::dies", "--ignored", "--quiet"])
+            .args([
+                "--exact",
+                "views::tests::crash::dies",
+                "--ignored",
+                "--quiet",
+            ])
             .env("RECOUNT_VIEWS_TEST_DIR", place.dir.path())
             .env("RECOUNT_VIEWS_TEST_AFTER", after.to_string())
             .output()

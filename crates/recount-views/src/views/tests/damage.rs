@@ -3,15 +3,21 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use proptest::prelude::Rng as _;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+
+use recount_core::{Position, Recorded};
 
 use super::*;
+use crate::rows::{Rows, RowsError};
+use crate::view::Fault;
 
 fn data_file(place: &Place) -> PathBuf {
     let files = fs::read_dir(place.dir.path().join("chain")).unwrap();
     let mut files = files.map(|file| file.unwrap().path());
-    files.find(|file| file.extension().is_some_and(|end| end == "mdb")).unwrap()
+    files
+        .find(|file| file.extension().is_some_and(|end| end == "mdb"))
+        .unwrap()
 }
 
 /// What something else does to a file shows in the time of its last change.
@@ -69,7 +75,7 @@ async fn a_file_of_something_else_is_made_again() {
     place.log.fill(50);
     caught_up(&place.views()).await;
     let expected = place.fresh().await;
-    for bytes in [&b"hello"[..], &[0; 100_000], &[0xFF; 4096]] {
+    for bytes in [b"hello".to_vec(), vec![0; 100_000], vec![0xFF; 4096]] {
         let path = data_file(&place);
         fs::write(&path, bytes).unwrap();
         touched(&path);
@@ -138,7 +144,10 @@ async fn who_may_not_write_can_read() {
     all(0o444);
     assert_eq!(rows(&place.views()), expected);
     assert_eq!(caught_up(&place.views()).await.checkpoint.entries(), 50);
-    let may_write = File::options().write(true).open(dir.join("chain.lock")).is_ok();
+    let may_write = File::options()
+        .write(true)
+        .open(dir.join("chain.lock"))
+        .is_ok();
     place.log.fill(1);
     let tried = place.views().catch_up(&["chain"], &|_| ()).await;
     // Some users may do everything.
@@ -147,4 +156,56 @@ async fn who_may_not_write_can_read() {
         Ok(_) => assert!(may_write),
     }
     all(0o644);
+}
+
+#[tokio::test]
+async fn rows_that_turn_out_to_be_damaged_are_made_anew() {
+    let place = Place::new(1);
+    place.log.fill(40);
+    // A row of another's making, with a good checksum: nothing notices before the view reads it.
+    caught_up(&place.views()).await;
+    let poison = place.open(ViewsOptions {
+        views: vec![Registered::view(|| Distrustful(Chain::new("chain", 1)))],
+        ..Place::options()
+    });
+    place.log.add("s1", "distrust");
+    let done = caught_up(&poison).await;
+    assert!(
+        matches!(done.rebuilt, Some(Why::Damaged { .. })),
+        "{done:?}"
+    );
+    assert_eq!(done.checkpoint.entries(), 41);
+    assert_eq!(rows(&poison), place.fresh().await);
+}
+
+/// Takes any row of a session for damaged that it finds and did not write itself.
+struct Distrustful(Chain);
+
+impl View for Distrustful {
+    fn name(&self) -> &str {
+        self.0.name
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn apply(&mut self, entry: &Recorded, rows: &mut Rows<'_>) -> Result<(), Fault> {
+        let first = entry.event().unwrap().data.as_str().contains("distrust");
+        if first && entry.position.entry_id.ms == 41 && self.0.taken == 0 {
+            return Err(Fault::Rows(RowsError::Damaged {
+                path: "chain".into(),
+                what: "it cannot be read".into(),
+            }));
+        }
+        self.0.apply(entry, rows)
+    }
+
+    fn flush(&mut self, rows: &mut Rows<'_>) -> Result<(), Fault> {
+        self.0.flush(rows)
+    }
+
+    fn trimmed(&mut self, first: Position, rows: &mut Rows<'_>) -> Result<(), Fault> {
+        self.0.trimmed(first, rows)
+    }
 }

@@ -21,7 +21,9 @@ async fn what_is_recorded_is_read_once_it_was_waited_for() {
     }
     until(&running, |upkeep| *upkeep == Upkeep::Live).await;
     let status = views.status().await.unwrap();
-    assert!(status.iter().all(|view| view.maintained_by == Some(std::process::id())));
+    let ours = |view: &&ViewStatus| view.name != "sessions";
+    let mut status = status.iter().filter(ours);
+    assert!(status.all(|view| view.maintained_by == Some(std::process::id())));
     running.stop().await;
     let status = views.status().await.unwrap();
     assert!(status.iter().all(|view| view.maintained_by.is_none()));
@@ -105,18 +107,24 @@ async fn a_live_view_notices_that_its_files_or_its_log_were_replaced() {
     let views = place.views();
     let running = views.start(&["chain"]).unwrap();
     until(&running, |upkeep| *upkeep == Upkeep::Live).await;
+    let kept = || {
+        views
+            .snapshot("chain")
+            .unwrap()
+            .unwrap()
+            .kept()
+            .unwrap()
+            .unwrap()
+    };
     std::fs::remove_dir_all(place.dir.path().join("chain")).unwrap();
     place.log.fill(1);
-    until(&running, |upkeep| matches!(upkeep, Upkeep::Failing(_))).await;
-    until(&running, |upkeep| *upkeep == Upkeep::Live).await;
     assert_eq!(caught_up(&views).await.checkpoint.entries(), 11);
+    assert!(matches!(kept().rebuilt, Some(Why::Damaged { .. })));
     place.log.lose(0, 4);
     place.log.fill(6);
-    let tail = views.0.source.log.tail().await.unwrap();
-    views.wait_for("chain", &tail, None).await.unwrap();
-    let kept = || views.snapshot("chain").unwrap().unwrap().kept().unwrap().unwrap();
-    until(&running, |_| kept().rebuilt.is_some()).await;
     let done = caught_up(&views).await;
     assert_eq!(done.checkpoint.entries(), 13);
+    assert!(matches!(kept().rebuilt, Some(Why::LogReplaced { .. })));
+    assert_eq!(rows(&views), place.fresh().await);
     running.stop().await;
 }

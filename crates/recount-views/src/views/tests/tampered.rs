@@ -8,13 +8,19 @@ async fn a_log_that_lost_its_tail_makes_the_view_anew() {
     caught_up(&views).await;
     place.log.lose(1, 3);
     let done = caught_up(&views).await;
-    assert!(matches!(done.rebuilt, Some(Why::LogLost { .. })), "{done:?}");
+    assert!(
+        matches!(done.rebuilt, Some(Why::LogLost { .. })),
+        "{done:?}"
+    );
     assert_eq!(done.checkpoint.entries(), 57);
     // What is issued under the same ids afterwards is something else.
     place.log.lose(0, 2);
     place.log.fill(40);
     let done = caught_up(&views).await;
-    assert!(matches!(done.rebuilt, Some(Why::LogReplaced { .. })), "{done:?}");
+    assert!(
+        matches!(done.rebuilt, Some(Why::LogReplaced { .. })),
+        "{done:?}"
+    );
 }
 
 #[tokio::test]
@@ -25,7 +31,10 @@ async fn a_log_with_another_last_entry_makes_the_view_anew() {
     caught_up(&views).await;
     place.log.replace_last(0, "another");
     let done = caught_up(&views).await;
-    assert!(matches!(done.rebuilt, Some(Why::LogReplaced { .. })), "{done:?}");
+    assert!(
+        matches!(done.rebuilt, Some(Why::LogReplaced { .. })),
+        "{done:?}"
+    );
     assert_eq!(rows(&views), place.fresh().await);
 }
 

@@ -1,0 +1,98 @@
+//! `recount views run`
+
+use recount::{RunningViews, Upkeep};
+use tokio::sync::mpsc;
+
+use super::{failure, opened};
+use crate::cli::error::{Failure, Result};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::settings::{Settings, warn};
+
+/// Keep the views up to date until Ctrl-C
+///
+/// Takes in what the log holds, then what is recorded as it comes. Whatever asks a view meanwhile, in any process,
+/// finds it up to date. Where another process does this already, this one takes over when that one is gone. Ctrl-C
+/// commits what was taken in.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The views; all where none is named
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  recount views run
+  recount views run sessions";
+
+/// A view, and what is going on with it now.
+type Change = (String, Upkeep);
+
+pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interrupt) -> Result {
+    let opening = async {
+        let log = settings.open_read_only().await?;
+        let views = opened(&log, settings).await?;
+        Ok((log, views))
+    };
+    let (log, views) = interrupt.unless(opening).await?;
+    let names: Vec<&str> = match args.names.is_empty() {
+        true => views.names(),
+        false => args.names.iter().map(|name| &**name).collect(),
+    };
+    let running = views.start(&names).map_err(failure)?;
+    settings.note(format_args!(
+        "keeping {} up to date, Ctrl-C ends",
+        names.join(", ")
+    ));
+    let mut changes = changes(&running, &names);
+    loop {
+        tokio::select! {
+            change = changes.recv() => match change {
+                Some((view, upkeep)) => tell(&view, &upkeep, settings),
+                None => break,
+            },
+            () = interrupt.pressed() => break,
+        }
+    }
+    running.stop().await;
+    interrupt.close(&log).await?;
+    settings.note("what was taken in is committed");
+    Err(Failure::Interrupted)
+}
+
+/// What changes with any of the views, as it does.
+fn changes(running: &RunningViews, names: &[&str]) -> mpsc::UnboundedReceiver<Change> {
+    let (say, changes) = mpsc::unbounded_channel();
+    for &name in names {
+        let Some(mut upkeep) = running.upkeep(name) else {
+            continue;
+        };
+        let (name, say) = (name.to_owned(), say.clone());
+        tokio::spawn(async move {
+            loop {
+                let now = upkeep.borrow_and_update().clone();
+                if say.send((name.clone(), now)).is_err() || upkeep.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    changes
+}
+
+fn tell(view: &str, upkeep: &Upkeep, settings: &Settings) {
+    match upkeep {
+        Upkeep::Elsewhere => settings.note(format_args!(
+            "{view}: another process keeps it up to date; this one takes over when that one is gone"
+        )),
+        Upkeep::CatchingUp => settings.note(format_args!("{view}: catching up")),
+        Upkeep::Live => settings.note(format_args!("{view}: up to date, going on as the log grows")),
+        Upkeep::Stopped(finding) => warn(format_args!(
+            "{finding}: {} tries again",
+            settings.command(format_args!("views rebuild {view}"))
+        )),
+        Upkeep::Failing(error) => warn(format_args!("{view}: {error}; it is tried again")),
+        _ => {}
+    }
+}
