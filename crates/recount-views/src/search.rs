@@ -2,6 +2,7 @@
 
 mod columns;
 mod contains;
+mod directory;
 mod error;
 mod files;
 #[cfg(test)]

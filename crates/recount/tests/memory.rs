@@ -343,7 +343,7 @@ async fn a_failed_summary_records_nothing() {
     let error = memory.summarize(&Fails).await.unwrap_err();
     assert_eq!(
         (error.to_string().as_str(), error.code()),
-        ("out of words", "summarize")
+        ("out of words", "failed")
     );
     assert_eq!(memory.stats().await.unwrap().summaries, 0);
 }
@@ -491,11 +491,6 @@ async fn a_part_of_a_memory_is_never_silent() {
     }
     let all = TrimRequest::exact(TrimLimit::MaxLength(0));
     log.trim(&all).await.unwrap();
-    for memory in [&memory, &log.memory("s1")] {
-        let recent = memory.recent(4).await.unwrap();
-        assert_eq!(recent.messages, []);
-        assert!(!recent.complete, "{recent:?}");
-    }
     // It goes on, and is not begun again.
     say(&log.memory("s1"), "still here").await;
     assert_eq!(types(&log, "s1").await, ["message.added"]);

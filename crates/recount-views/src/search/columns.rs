@@ -41,10 +41,9 @@ impl Columns {
         self.partition.get_val(doc) as u32
     }
 
-    /// The one partition whose events these are, if it is one.
-    pub(super) fn only_partition(&self) -> Option<u32> {
-        let (min, max) = (self.partition.min_value(), self.partition.max_value());
-        (min == max).then_some(min as u32)
+    /// As many partitions as these events may be of; one if they are of one.
+    pub(super) fn partitions_max(&self) -> u64 {
+        self.partition.max_value() - self.partition.min_value() + 1
     }
 
     /// Ids that none of these events lies outside of.

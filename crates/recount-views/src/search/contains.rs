@@ -61,7 +61,9 @@ pub struct Excerpt {
 pub fn excerpt(text: &str, question: &Question, width: usize) -> Excerpt {
     let marks = marks(text, question);
     let width = width.max(3) - 2;
-    let from = marks.first().map_or(0, |mark| begin(text, mark.start, width));
+    let from = marks
+        .first()
+        .map_or(0, |mark| begin(text, mark.start, width));
     let mut shown = Excerpt::default();
     if from > 0 {
         shown.text.push('…');
@@ -69,7 +71,11 @@ pub fn excerpt(text: &str, question: &Question, width: usize) -> Excerpt {
     let mut open = None;
     let mut next = marks.iter().peekable();
     let mut end = text.len();
-    for (taken, (at, c)) in text[from..].char_indices().map(|(at, c)| (from + at, c)).enumerate() {
+    for (taken, (at, c)) in text[from..]
+        .char_indices()
+        .map(|(at, c)| (from + at, c))
+        .enumerate()
+    {
         if open.is_some_and(|(_, to)| at >= to) {
             shown.close(open.take());
         }
@@ -137,7 +143,9 @@ fn begin(text: &str, at: usize, width: usize) -> usize {
     if from == 0 || text[..from].ends_with(char::is_whitespace) {
         return from;
     }
-    let mut spaces = text[from..at].char_indices().filter(|(_, c)| c.is_whitespace());
+    let mut spaces = text[from..at]
+        .char_indices()
+        .filter(|(_, c)| c.is_whitespace());
     spaces
         .next()
         .map_or(from, |(space, c)| from + space + c.len_utf8())

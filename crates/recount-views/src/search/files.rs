@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
-use tantivy::directory::MmapDirectory;
 use tantivy::{Index, IndexSettings, TantivyError};
 
+use super::directory::Shared;
 use super::error::refused;
 use super::schema::Fields;
 use crate::views::ViewError;
@@ -16,7 +16,7 @@ use crate::views::ViewError;
 const META: &str = "meta.json";
 
 /// Bytes of an index whose every file is checked when it is opened for writing.
-const CHECKED_BYTES_MAX: u64 = 256 << 20;
+const CHECKED_BYTES_MAX: u64 = 64 << 20;
 
 /// What stands in the file that a commit replaces; none where there is no index.
 pub(super) fn meta(dir: &Path) -> Result<Option<Vec<u8>>, ViewError> {
@@ -46,7 +46,7 @@ pub(super) fn note(dir: &Path, meta: &[u8]) -> Result<Option<String>, ViewError>
 
 /// Opens the index that is there.
 pub(super) fn open(dir: &Path) -> tantivy::Result<Index> {
-    let mut index = Index::open(MmapDirectory::open(dir)?)?;
+    let mut index = Index::open(Shared::open(dir)?)?;
     if index.schema() != Fields::new().schema {
         return Err(TantivyError::SchemaError("it has other fields".into()));
     }
@@ -65,11 +65,7 @@ pub(super) fn create(dir: &Path) -> tantivy::Result<Index> {
         docstore_compress_dedicated_thread: false,
         ..IndexSettings::default()
     };
-    let mut index = Index::create(
-        MmapDirectory::open(dir)?,
-        Fields::new().schema,
-        settings,
-    )?;
+    let mut index = Index::create(Shared::open(dir)?, Fields::new().schema, settings)?;
     index.set_tokenizers(Fields::tokenizers());
     Ok(index)
 }

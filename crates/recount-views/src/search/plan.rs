@@ -2,11 +2,11 @@
 //! its columns.
 
 use recount_core::{EntryId, Position};
+use tantivy::DocId;
 use tantivy::query::{
     AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::DocId;
 
 use super::columns::Columns;
 use super::schema::{Fields, hash};

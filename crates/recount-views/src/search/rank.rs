@@ -35,7 +35,9 @@ pub fn rank(texts: &[&str], words: &str, n: usize) -> Vec<(usize, f32)> {
     let average = (lengths.iter().sum::<f32>() / texts.len().max(1) as f32).max(1.0);
     let rarity: Vec<f32> = (0..wanted.len())
         .map(|word| {
-            let with = counts.chunks(wanted.len()).filter(|counts| counts[word] > 0);
+            let with = counts
+                .chunks(wanted.len())
+                .filter(|counts| counts[word] > 0);
             let with = with.count() as f32;
             (1.0 + (texts.len() as f32 - with + 0.5) / (with + 0.5)).ln()
         })
@@ -77,7 +79,10 @@ mod tests {
         assert_eq!(places, [1, 3, 0]);
         assert!(found.windows(2).all(|pair| pair[0].1 > pair[1].1));
         assert_eq!(rank(&texts, "the refund", 1), found[..1]);
-        assert_eq!(rank(&texts, "… refund refund!", 9), rank(&texts, "réfund", 9));
+        assert_eq!(
+            rank(&texts, "… refund refund!", 9),
+            rank(&texts, "réfund", 9)
+        );
     }
 
     #[test]

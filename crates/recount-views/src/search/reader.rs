@@ -95,7 +95,9 @@ impl SearchReader {
     pub fn count(&self, question: &Question) -> Result<u64, ViewError> {
         let plan = Plan::of(question, "", &self.fields);
         self.ask(|searcher| {
-            let weight = plan.query.weight(EnableScoring::disabled_from_searcher(searcher))?;
+            let weight = plan
+                .query
+                .weight(EnableScoring::disabled_from_searcher(searcher))?;
             let sieve = Sieve::of(&plan, searcher)?;
             let mut count = 0;
             for segment in searcher.segment_readers() {
@@ -121,7 +123,9 @@ impl SearchReader {
         after: Option<Position>,
         limit: usize,
     ) -> tantivy::Result<Vec<Hit>> {
-        let weight = plan.query.weight(EnableScoring::disabled_from_searcher(searcher))?;
+        let weight = plan
+            .query
+            .weight(EnableScoring::disabled_from_searcher(searcher))?;
         let found = walk(
             searcher,
             &*weight,

@@ -59,8 +59,7 @@ impl Fields {
         );
         let column = NumericOptions::default().set_fast();
         Self {
-            text: schema
-                .add_text_field("text", TextOptions::default().set_indexing_options(words)),
+            text: schema.add_text_field("text", TextOptions::default().set_indexing_options(words)),
             session: schema.add_text_field("session", whole.clone()),
             user: schema.add_text_field("user", whole.clone()),
             agent: schema.add_text_field("agent", whole.clone()),
@@ -85,7 +84,12 @@ impl Fields {
     }
 
     /// What is kept of `event`, the `order`th.
-    pub(super) fn document(&self, position: Position, event: &Event, order: u64) -> TantivyDocument {
+    pub(super) fn document(
+        &self,
+        position: Position,
+        event: &Event,
+        order: u64,
+    ) -> TantivyDocument {
         let mut document = TantivyDocument::default();
         let text = text_of(event);
         if !text.is_empty() {

@@ -10,6 +10,8 @@ use recount_core::{
 
 use super::writer::Writer;
 use super::*;
+use crate::checkpoint::Kept;
+use crate::projection::Kind as _;
 use crate::views::ViewError;
 use crate::{Clause, Question, Term};
 
@@ -79,7 +81,14 @@ fn parts() -> impl Strategy<Value = Parts> {
 }
 
 const WORDS: [&str; 8] = [
-    "refund", "Refund!", "café", "cafe\u{301}", "東京", "a-b", "…", "timeout",
+    "refund",
+    "Refund!",
+    "café",
+    "cafe\u{301}",
+    "東京",
+    "a-b",
+    "…",
+    "timeout",
 ];
 
 fn text(words: usize) -> impl Strategy<Value = String> {
@@ -149,7 +158,7 @@ fn log() -> impl Strategy<Value = Vec<Recorded>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// Whatever is asked and however the entries were committed: what is found is what the question is true
     /// of, in order, in pages, as many as are counted.
@@ -257,7 +266,12 @@ fn the_newest_and_the_oldest_of_many_are_found_through_merges() {
 fn the_rarer_and_the_more_often_the_better() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(dir.path()).unwrap();
-    let texts = ["the order", "the refund of the order", "refund refund", "the weather"];
+    let texts = [
+        "the order",
+        "the refund of the order",
+        "refund refund",
+        "the weather",
+    ];
     let entries: Vec<Recorded> = (1..)
         .zip(texts)
         .map(|(ms, text)| message(position(0, ms, 0), text))
@@ -298,7 +312,12 @@ fn a_long_message_is_found_by_its_beginning_and_nothing_breaks_it() {
     ];
     writer.take(&entries).unwrap();
     writer.commit("").unwrap();
-    for asked in [word("beginning"), word("end"), word(&"x".repeat(100)), Question::default()] {
+    for asked in [
+        word("beginning"),
+        word("end"),
+        word(&"x".repeat(100)),
+        Question::default(),
+    ] {
         let expected: Vec<Position> = entries[..3]
             .iter()
             .filter(|entry| asked.matches(entry))
@@ -350,6 +369,49 @@ fn a_reader_sees_commits_and_an_index_that_was_made_anew() {
         fs::remove_dir_all(&dir).unwrap();
         assert_eq!(reader.count(&word("word")).unwrap(), 0);
     }
+}
+
+#[test]
+fn a_reader_that_may_not_lock_goes_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(dir.path()).unwrap();
+    writer.take(&[message(position(0, 1, 0), "word")]).unwrap();
+    writer.commit("").unwrap();
+    drop(writer);
+    let lock = dir.path().join(".tantivy-meta.lock");
+    let _ = fs::remove_file(&lock);
+    fs::create_dir(&lock).unwrap();
+    assert_eq!(found(dir.path(), &word("word")).len(), 1);
+}
+
+/// Through the runner's trait: entries and checkpoint together, a new index where there is none.
+#[test]
+fn the_projection_keeps_its_checkpoint_with_the_index() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("search");
+    let entries: Vec<Recorded> = (1..=9)
+        .map(|ms| message(position(0, ms, 0), "word"))
+        .collect();
+    assert_eq!(SearchKind.look(&dir).unwrap(), None);
+    let mut projection = SearchKind.open(&dir).unwrap();
+    assert_eq!(*projection.kept(), Kept::default());
+    let mut kept = Kept {
+        version: SearchKind.version(),
+        ..Kept::default()
+    };
+    for part in entries.chunks(4) {
+        projection.take(part).unwrap();
+        kept.checkpoint.advance(part);
+        projection.commit(&kept).unwrap();
+        assert_eq!(SearchKind.look(&dir).unwrap().as_ref(), Some(&kept));
+    }
+    drop(projection);
+    assert_eq!(*SearchKind.open(&dir).unwrap().kept(), kept);
+    assert_eq!(found(&dir, &word("word")).len(), 9);
+    SearchKind.remove(&dir).unwrap();
+    SearchKind.remove(&dir).unwrap();
+    assert_eq!(SearchKind.look(&dir).unwrap(), None);
+    assert_eq!(found(&dir, &word("word")).len(), 0);
 }
 
 #[test]
@@ -414,7 +476,10 @@ fn damage_is_found_when_the_index_is_opened_for_writing() {
             // One flipped bit may leave a text file readable, as another text.
             let json = name.to_string_lossy().ends_with(".json");
             let told = matches!(opened, Err(ViewError::Damaged { .. }));
-            assert!(told || json && harm == 0, "{name:?}, harm {harm}: {opened:?}");
+            assert!(
+                told || json && harm == 0,
+                "{name:?}, harm {harm}: {opened:?}"
+            );
             // Whatever a reader makes of it, it lives.
             let _ = SearchReader::new(&dir).find(&word("words"), Order::Newest, None, 9);
             fs::remove_dir_all(&dir).unwrap();
@@ -440,7 +505,10 @@ fn an_excerpt_shows_what_was_found_and_where() {
         shown(text, &refund, 200),
         "Hello, I would like a [Réfund] of my order, the [refund] that I was promised"
     );
-    assert_eq!(shown(text, &refund, 32), "…like a [Réfund] of my order, th…");
+    assert_eq!(
+        shown(text, &refund, 32),
+        "…like a [Réfund] of my order, th…"
+    );
     assert_eq!(shown(text, &word("promised"), 20), "…I was [promised]");
     assert_eq!(shown(text, &word("absent"), 12), "Hello, I wo…");
     assert_eq!(shown("", &refund, 12), "");

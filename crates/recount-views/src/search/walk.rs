@@ -1,6 +1,6 @@
 //! Hits in the order of their entries: the oldest or the newest of all, without looking at all.
 
-use std::collections::{BTreeSet, BTreeMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use recount_core::{EntryId, Position};
 use tantivy::query::Weight;
@@ -166,7 +166,7 @@ impl Walk<'_> {
 
     /// The documents among which the hits are, as far as that is known without looking.
     fn range(&self, columns: &Columns) -> (DocId, DocId) {
-        if columns.only_partition().is_none() {
+        if columns.partitions_max() > 1 {
             return (0, columns.len());
         }
         let mut from = columns.first_from(self.sieve.test.since);
@@ -190,12 +190,15 @@ struct Ends(BTreeMap<u32, Key>);
 
 impl Ends {
     fn new(columns: &Columns, nearest: Key) -> Self {
-        Self(match columns.only_partition() {
-            Some(partition) => BTreeMap::from([(partition, nearest)]),
-            None => (0..columns.len())
-                .map(|doc| (columns.partition(doc), nearest))
-                .collect(),
-        })
+        let mut ends = BTreeMap::new();
+        let partitions = columns.partitions_max();
+        for doc in 0..columns.len() {
+            ends.entry(columns.partition(doc)).or_insert(nearest);
+            if ends.len() as u64 == partitions {
+                break;
+            }
+        }
+        Self(ends)
     }
 
     /// Takes in that the documents from `start` to `end` were looked at.

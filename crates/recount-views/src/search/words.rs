@@ -1,5 +1,7 @@
 //! How a text is split into words: one way, for the index, for a list, and for a single text.
 
+use std::ops::Range;
+
 use tantivy::tokenizer::{
     AsciiFoldingFilter, TextAnalyzer, Token, TokenFilter, TokenStream, Tokenizer,
 };
@@ -60,6 +62,48 @@ struct WordStream<'a> {
 }
 
 impl WordStream<'_> {
+    /// The next word, if it and all that comes before it is ASCII: nearly every one is, and is found without
+    /// decoding characters.
+    fn plain(&self) -> Option<Range<usize>> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let may_begin = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+        let from = rest.iter().position(may_begin)?;
+        let word = rest[from..].iter();
+        let length = word.take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let to = from + length;
+        let is_plain = length > 0 && rest.get(to).is_none_or(u8::is_ascii);
+        is_plain.then_some(self.at + from..self.at + to)
+    }
+
+    /// Goes to the next word, of whatever characters; false where there is none.
+    fn any(&mut self) -> bool {
+        let rest = &self.text[self.at..];
+        let mut chars = rest.char_indices();
+        let Some((from, first)) = chars.find(|&(_, c)| c.is_alphanumeric()) else {
+            self.at = self.text.len();
+            return false;
+        };
+        let to = if stands_alone(first) {
+            from + first.len_utf8()
+        } else {
+            chars
+                .find(|&(_, c)| !(c.is_alphanumeric() || is_accent(c)) || stands_alone(c))
+                .map_or(rest.len(), |(to, _)| to)
+        };
+        self.place(self.at + from..self.at + to);
+        for c in rest[from..to].chars() {
+            self.push(c);
+        }
+        true
+    }
+
+    /// The word stands there.
+    fn place(&mut self, place: Range<usize>) {
+        self.token.offset_from = place.start;
+        self.token.offset_to = place.end;
+        self.at = place.end;
+    }
+
     /// Takes a character into the word, unless that is long enough.
     fn push(&mut self, c: char) {
         let word = &mut self.token.text;
@@ -81,25 +125,13 @@ impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
         self.token.text.clear();
         self.token.position = self.token.position.wrapping_add(1);
-        let rest = &self.text[self.at..];
-        let mut chars = rest.char_indices();
-        let Some((from, first)) = chars.find(|&(_, c)| c.is_alphanumeric()) else {
-            self.at = self.text.len();
-            return false;
+        let Some(plain) = self.plain() else {
+            return self.any();
         };
-        let to = if stands_alone(first) {
-            from + first.len_utf8()
-        } else {
-            chars
-                .find(|&(_, c)| !(c.is_alphanumeric() || is_accent(c)) || stands_alone(c))
-                .map_or(rest.len(), |(to, _)| to)
-        };
-        self.token.offset_from = self.at + from;
-        self.token.offset_to = self.at + to;
-        self.at += to;
-        for c in rest[from..to].chars() {
-            self.push(c);
-        }
+        self.place(plain.clone());
+        let to = plain.end.min(plain.start + WORD_BYTES_MAX);
+        self.token.text.push_str(&self.text[plain.start..to]);
+        self.token.text.make_ascii_lowercase();
         true
     }
 
@@ -158,10 +190,7 @@ mod tests {
         let text = "«Ünïcode» 東x";
         let mut places = Vec::new();
         each(text, |token| {
-            places.push((
-                &text[token.offset_from..token.offset_to],
-                token.position,
-            ));
+            places.push((&text[token.offset_from..token.offset_to], token.position));
             true
         });
         assert_eq!(places, [("Ünïcode", 0), ("東", 1), ("x", 2)]);

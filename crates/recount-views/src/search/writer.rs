@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use recount_core::{Position, Recorded};
+use recount_core::{Partition, Position, Recorded};
 use tantivy::index::SegmentId;
 use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
 use tantivy::query::{BooleanQuery, Query, RangeQuery};
 use tantivy::schema::Field;
 use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument};
 
-use super::columns;
+use super::columns::{self, Columns};
 use super::error::refused;
 use super::files;
 use super::merges;
@@ -19,6 +19,9 @@ use crate::views::ViewError;
 
 /// Bytes that are collected in memory before a segment is written, at the latest.
 const MEMORY_BYTES: usize = 128 << 20;
+
+/// Which part of the time that is kept must be trimmed before it leaves the index.
+const TRIM_PARTS: u64 = 16;
 
 /// Writes the index of texts. One at a time.
 pub(super) struct Writer {
@@ -33,6 +36,10 @@ pub(super) struct Writer {
     /// The places of committed segments in the order in which events were taken in.
     places: HashMap<SegmentId, u64>,
     merging: HashSet<SegmentId>,
+    /// The last millisecond of which something was taken in, and of each partition the one up to which it was
+    /// trimmed.
+    newest: u64,
+    trimmed: HashMap<Partition, u64>,
 }
 
 impl Writer {
@@ -55,10 +62,13 @@ impl Writer {
     fn over(dir: &Path, index: Index) -> tantivy::Result<Self> {
         let mut places = HashMap::new();
         let mut taken = 0;
+        let mut newest = 0;
         for segment in index.searchable_segments()? {
-            let (from, to) = columns::order(&SegmentReader::open(&segment)?)?;
+            let reader = SegmentReader::open(&segment)?;
+            let (from, to) = columns::order(&reader)?;
             places.insert(segment.id(), from);
             taken = taken.max(to);
+            newest = newest.max(Columns::of(&reader)?.bounds().1.ms);
         }
         // One thread splits texts into words while this one reads the log; another one merges.
         let options = IndexWriterOptions::builder()
@@ -77,6 +87,8 @@ impl Writer {
             committed: taken,
             places,
             merging: HashSet::new(),
+            newest,
+            trimmed: HashMap::new(),
         })
     }
 
@@ -90,9 +102,9 @@ impl Writer {
     pub(super) fn take(&mut self, entries: &[Recorded]) -> Result<(), ViewError> {
         for entry in entries {
             let Some(event) = entry.event() else { continue };
-            let document: TantivyDocument =
-                self.fields.document(entry.position, event, self.taken);
+            let document: TantivyDocument = self.fields.document(entry.position, event, self.taken);
             self.taken += 1;
+            self.newest = self.newest.max(entry.position.entry_id.ms);
             if let Err(error) = self.writer().add_document(document) {
                 return Err(refused("writing", &self.dir, &error));
             }
@@ -121,12 +133,20 @@ impl Writer {
         }
         self.writer().set_merge_policy(Box::new(NoMergePolicy));
         self.taken = self.committed;
+        self.trimmed.clear();
         self.merging.clear();
         Ok(())
     }
 
-    /// Leaves out, from the next commit on, what the partition of `first` holds of milliseconds before it.
+    /// Leaves out, from the next commit on, what the partition of `first` holds of milliseconds before it. It
+    /// looks at every event, so it waits until what is trimmed is a part of what there is.
     pub(super) fn trim(&mut self, first: Position) -> Result<(), ViewError> {
+        let ms = first.entry_id.ms;
+        let trimmed = self.trimmed.entry(first.partition).or_default();
+        if ms.saturating_sub(*trimmed) <= self.newest.saturating_sub(ms) / TRIM_PARTS {
+            return Ok(());
+        }
+        *trimmed = ms;
         let below = |field: Field, from, to| -> Box<dyn Query> {
             let term = |value| tantivy::Term::from_field_u64(field, value);
             Box::new(RangeQuery::new(
@@ -137,7 +157,7 @@ impl Writer {
         let partition = u64::from(first.partition);
         let query = BooleanQuery::intersection(vec![
             below(self.fields.partition, partition, partition + 1),
-            below(self.fields.ms, 0, first.entry_id.ms),
+            below(self.fields.ms, 0, ms),
         ]);
         match self.writer().delete_query(Box::new(query)) {
             Ok(_) => Ok(()),

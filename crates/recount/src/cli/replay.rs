@@ -23,7 +23,6 @@ use self::command::Commands;
 use self::into::Into;
 use self::named::{Names, To};
 use self::print::print;
-use self::source::Source;
 use super::consume::{Program, Stop};
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;

@@ -30,16 +30,21 @@ impl Memory {
         let now = self.now().await?;
         let messages = self.session.messages(&now.state, n).await?;
         let summary = self.session.summary_text(&now.state).await?;
-        // What is counted of a session on a server may be of entries that this reader has not got.
         let lost_summary = now.state.summary.is_some() && summary.is_none();
+        let all_gone = now.page.revision > 0 && now.page.retained_from.is_none();
+        let all_known = !lost_summary && !all_gone && now.page.unindexed == 0;
         Ok(Recent {
-            complete: messages.complete && !lost_summary && now.page.unindexed == 0,
+            complete: messages.complete && all_known,
             messages: messages.messages,
             summary,
             message_count: now.state.message_count,
             missing: messages.missing,
             retained_from: now.page.retained_from,
-            revision: now.state.revision,
+            revision: if all_gone {
+                now.page.revision
+            } else {
+                now.state.revision
+            },
         })
     }
 }

@@ -25,7 +25,7 @@ fn hits_are_shown_with_where_they_are() {
 #[test]
 fn a_program_gets_event_excerpt_and_score() {
     let sandbox = Sandbox::new().with_session();
-    let run = sandbox.run(&["search", "--json", "order"]);
+    let run = sandbox.run(&["search", "--json", "ORDER my"]);
     let hits: Vec<Value> = run
         .stdout
         .lines()
@@ -73,11 +73,11 @@ fn a_search_needs_a_word() {
 #[test]
 fn an_index_that_was_lost_is_made_again() {
     let sandbox = Sandbox::new().with_session();
-    let found = sandbox.run(&["search", "--json", "order"]).stdout;
+    let found = sandbox.run(&["search", "--json", "ORDER my"]).stdout;
     let data = sandbox.path().join("recount-data");
     let views = find(&data, "views").expect("a directory of views");
     std::fs::remove_dir_all(views).unwrap();
-    assert_eq!(sandbox.run(&["search", "--json", "order"]).stdout, found);
+    assert_eq!(sandbox.run(&["search", "--json", "ORDER my"]).stdout, found);
 }
 
 fn find(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
@@ -101,17 +101,17 @@ fn find(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
 fn on_a_server() {
     let server = crate::redis::server();
     let mirrored = Sandbox::on(&server.url()).with_session();
-    let run = mirrored.run(&["search", "--json", "order"]);
+    let run = mirrored.run(&["search", "--json", "ORDER my"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert_eq!(run.stdout.lines().count(), 1);
 
     let bare = Sandbox::new().with("RECOUNT_URL", &server.url());
-    bare.run(&["search", "order"])
+    bare.run(&["search", "where"])
         .assert_refused(1, &["give a directory for mirrors"]);
     for args in [
-        &["search", "order", "--sort", "recorded", "--json"][..],
-        &["search", "session:s1 order", "--json"],
-        &["events", "order", "--json"],
+        &["search", "where", "--sort", "recorded", "--json"][..],
+        &["search", "session:s1 where", "--json"],
+        &["events", "where", "--json"],
     ] {
         let run = bare.run(args);
         assert_eq!(run.stdout.lines().count(), 1, "{args:?}: {}", run.stderr);

@@ -97,4 +97,21 @@ async fn a_part_of_a_memory_is_told_on_a_server_too() {
         assert!(!recent.complete);
         assert_eq!((recent.retained_from, recent.revision), (Some(8), 11));
     }
+    let all = TrimRequest::exact(TrimLimit::MaxLength(0));
+    log.trim(&all).await.unwrap();
+    for memory in [&memory, &log.memory("s1")] {
+        let recent = memory.recent(4).await.unwrap();
+        assert_eq!((recent.messages.len(), recent.complete), (0, false));
+        assert_eq!(recent.revision, 11);
+    }
+    let next = memory
+        .expecting(11)
+        .add_message(NewMessage::user("still here"))
+        .await
+        .unwrap();
+    assert_eq!((next.began, next.revision()), (false, Some(12)));
+    assert_eq!(
+        texts(&log.memory("s1").recent(1).await.unwrap()),
+        ["still here"]
+    );
 }

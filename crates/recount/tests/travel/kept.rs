@@ -63,10 +63,11 @@ async fn record(recount: &Recount) {
 async fn at_all_moments(recount: &Recount) -> Vec<SessionAt> {
     let session = recount.session("s");
     let mut all = Vec::new();
-    for revision in 0..=300 {
+    for revision in (0..=300).step_by(11) {
         all.push(session.at(At::Revision(revision), 20).await.unwrap());
     }
-    for recorded in session.events().collect().await.unwrap() {
+    let events = session.events().collect().await.unwrap();
+    for recorded in events.iter().step_by(13) {
         let at = At::Entry(recorded.position.entry_id);
         all.push(session.at(at, 20).await.unwrap());
         let at = At::Happened(recorded.event().unwrap().timestamp);
