@@ -87,7 +87,10 @@ impl Generator {
             self.open_target = self.rng.skewed(SESSIONS_OPEN);
         }
         let events = self.events;
-        let due = self.scatter.iter_mut().find_map(|scatter| scatter.due(events));
+        let due = self
+            .scatter
+            .iter_mut()
+            .find_map(|scatter| scatter.due(events));
         if let Some(session) = due {
             let kind = session.go_on(&mut self.rng);
             let (session_id, user_id) = (session.id.clone(), session.user_id.clone());

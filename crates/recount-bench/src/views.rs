@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use crate::generator::{Generator, IdOrder, Scatter};
 use crate::process::name;
 use crate::report::{Bound, CaseReport, Cell, Floor, Row, median};
-use crate::{Common, Failure, files, fill, ours, process, report};
+use crate::{Common, Failure, files, fill, process, report};
 
-pub use measure::{Run, run as measure};
 use measure::{Measured, What};
+pub use measure::{Run, run as measure};
 
 const SEED: u64 = 1;
 /// Sessions of 500 events that are asked for in turn, and the long one.
@@ -23,7 +23,14 @@ const SHORT_SESSIONS: u64 = 20;
 const SHORT_EVENTS: u64 = 500;
 const LONG_EVENTS: u64 = 100_000;
 /// What is searched for: rare words and frequent ones, alone and together.
-const WORDS: &[&str] = &["refund", "flight reservation", "certificate", "\"gift card\"", "baggage insurance", "error"];
+const WORDS: &[&str] = &[
+    "refund",
+    "flight reservation",
+    "certificate",
+    "\"gift card\"",
+    "baggage insurance",
+    "error",
+];
 
 /// The command's arguments.
 #[derive(Args)]
@@ -74,7 +81,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         for what in [What::Replay, What::Sessions] {
             taken.measure(what, large.dir.path(), large.events)?;
         }
-        for what in [What::StateLong, What::State500, What::Whole500, What::Read500] {
+        for what in [
+            What::StateLong,
+            What::State500,
+            What::Whole500,
+            What::Read500,
+        ] {
             taken.measure(what, large.dir.path(), large.events)?;
         }
         for what in [What::Timeline, What::User, What::Text] {
@@ -87,7 +99,11 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             taken.measure(what, fresh.path(), options.publish)?;
         }
     }
-    report::print("views", &[taken.case(small.events, large.events)], options.common.json);
+    report::print(
+        "views",
+        &[taken.case(small.events, large.events)],
+        options.common.json,
+    );
     Ok(())
 }
 
@@ -101,8 +117,11 @@ impl Log {
     async fn fill(parent: Option<&Path>, events: u64) -> Result<Self, Failure> {
         let dir = files::fresh_dir(parent)?;
         eprintln!("filling a log with {events} events");
-        let mut generator = Generator::new(SEED, IdOrder::Ordered)
-            .scattering(Scatter::new(SHORT_SESSIONS, SHORT_EVENTS, events));
+        let mut generator = Generator::new(SEED, IdOrder::Ordered).scattering(Scatter::new(
+            SHORT_SESSIONS,
+            SHORT_EVENTS,
+            events,
+        ));
         if events >= LONG_EVENTS * 10 {
             generator = generator.scattering(Scatter::long(LONG_EVENTS, events));
         }
@@ -163,15 +182,35 @@ impl Taken<'_> {
             bound: Bound::AtMost(limit),
         };
         let mut floors = vec![
-            least("view of sessions, upkeep / replay", (What::Sessions, large), (What::Replay, large), 0.5),
+            least(
+                "view of sessions, upkeep / replay",
+                (What::Sessions, large),
+                (What::Replay, large),
+                0.5,
+            ),
             Floor {
                 what: "index of texts, upkeep in events a second".to_owned(),
                 value: median(self.values(What::Search, large)),
                 bound: Bound::AtLeast(40_000.0),
             },
-            least("publishing with a live view / without", (What::PublishLive, published), (What::Publish, published), 0.7),
-            most("state and last 100 messages at any point: 100,000 events / 500", (What::StateLong, large), (What::State500, large), 3.0),
-            most("a session's whole state / reading its events", (What::Whole500, large), (What::Read500, large), 2.0),
+            least(
+                "publishing with a live view / without",
+                (What::PublishLive, published),
+                (What::Publish, published),
+                0.7,
+            ),
+            most(
+                "state and last 100 messages at any point: 100,000 events / 500",
+                (What::StateLong, large),
+                (What::State500, large),
+                3.0,
+            ),
+            most(
+                "a session's whole state / reading its events",
+                (What::Whole500, large),
+                (What::Read500, large),
+                2.0,
+            ),
         ];
         for (words, what, limit) in [
             ("first page of a timeline", What::Timeline, 2.0),
@@ -201,7 +240,9 @@ impl Taken<'_> {
     fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for what in What::value_variants() {
-            for ((_, events), measured) in self.values.iter().filter(|((of, _), _)| *of == name(what)) {
+            for ((_, events), measured) in
+                self.values.iter().filter(|((of, _), _)| *of == name(what))
+            {
                 let naive = match what {
                     What::Scan => median(self.values(What::Timeline, *events))
                         .and_then(|page| Some(median(self.values(What::Scan, *events))? / page)),

@@ -18,21 +18,22 @@ mod sessions;
 mod view;
 mod views;
 
-pub use search::{
-    Excerpt, Hit, Order, SearchReader, TEXT_BYTES_MAX, contains, excerpt, rank, text_of,
-};
 pub use checkpoint::{Checkpoint, Why};
 pub use projection::Finding;
 pub use query::{Clause, Question, Term};
+pub use rows::{KEY_BYTES_MAX, Row, RowRange, Rows, RowsError, Snapshot};
+pub use search::{
+    Excerpt, Hit, Order, SearchReader, TEXT_BYTES_MAX, contains, excerpt, rank, text_of,
+};
 pub use session::{
     Lineage, OPEN_CALLS_MAX, OpenCall, SessionState, SessionStatus, TYPES_MAX, Tokens, ToolCalls,
 };
 pub use sessions::{
-    Cut, InvalidListCursor, ListCursor, ListError, SessionList, SessionOrder, SessionRows, SessionStanding,
-    SessionsReader, SessionsView, UserList, UserOrder, UserRow, UserRows,
+    Cut, InvalidListCursor, ListCursor, ListError, SessionList, SessionOrder, SessionRows,
+    SessionStanding, SessionsReader, SessionsView, UserList, UserOrder, UserRow, UserRows,
 };
-pub use rows::{KEY_BYTES_MAX, Row, RowRange, Rows, RowsError, Snapshot};
 pub use view::{Fault, View};
 pub use views::{
-    CaughtUp, Progress, Registered, RunningViews, Upkeep, ViewError, ViewStatus, Views, ViewsOptions,
+    CaughtUp, Progress, Registered, RunningViews, Upkeep, ViewError, ViewStatus, Views,
+    ViewsOptions,
 };

@@ -230,8 +230,8 @@ fn unknown(name: &str) -> String {
         .max_by(|one, other| similar(one).total_cmp(&similar(other)))
         .filter(|nearest| similar(nearest) >= SIMILAR);
     let instead = match nearest {
-        Some(nearest) => format!("did you mean {nearest}: ?"),
-        None => format!("the fields are {}", FIELDS.join(", ")),
+        Some(nearest) => format!("did you mean {nearest}:?"),
+        None => format!("the fields are {}.", FIELDS.join(", ")),
     };
-    format!("there is no field {name}: {instead} To look for such a text, put it in quotes")
+    format!("there is no field {name}: {instead} To look for the text itself, put it in quotes")
 }

@@ -95,8 +95,8 @@ pub use events::Events;
 pub use groups::handler;
 pub use handle::Recount;
 pub use inspect::{
-    CallLatency, EventMetrics, FindError, Finder, Found, InvalidPageCursor, Looked, MetricsSpan, Order,
-    PageCursor, TypeCount,
+    CallLatency, EventMetrics, FindError, Finder, Found, InvalidPageCursor, Looked, MetricsSpan,
+    Order, PageCursor, TypeCount,
 };
 pub use language::InvalidQuestion;
 pub use memory::Memory;
@@ -114,15 +114,17 @@ pub use recount_runtime::{Effect, Ledger, Once, Refusal, Retried};
 pub use recount_runtime::{
     Incident, IncidentKind, Mirror, MirrorError, Progress as MirrorProgress, Role as MirrorRole,
 };
-pub use replay::{InvalidPace, Pace, Replay, ReplayError, ReplayMark};
 pub use recount_views::{
-    Clause, Excerpt, Progress, Question, Term, ViewError, excerpt, text_of,
+    CaughtUp, Fault, Finding, Progress as ViewProgress, Registered, RowRange, Rows, RowsError,
+    RunningViews, Snapshot, Upkeep, View, ViewStatus, Views, ViewsOptions,
 };
+pub use recount_views::{Clause, Excerpt, Progress, Question, Term, ViewError, excerpt, text_of};
 pub use recount_views::{
     InvalidListCursor, ListCursor, ListError, SessionList, SessionOrder, SessionRows,
     SessionStanding, SessionsReader, UserList, UserOrder, UserRow, UserRows,
 };
 pub use recount_views::{Lineage, OpenCall, SessionState, SessionStatus, Tokens, ToolCalls};
+pub use replay::{InvalidPace, Pace, Replay, ReplayError, ReplayMark};
 pub use session::{
     At, Change, Diff, ForkError, Forked, InvalidAt, Messages, Session, SessionAt, SessionError,
     StateMessage, Steps, diff,
@@ -131,7 +133,6 @@ pub use tail::{Skipped, Tail};
 pub use time::{InvalidMoment, Moment};
 pub use url::{InvalidUrl, LogUrl};
 pub use views::ViewsError;
-pub use recount_views::{CaughtUp, Fault, Finding, Progress as ViewProgress, Registered, RowRange, Rows, RowsError, RunningViews, Snapshot, Upkeep, View, ViewStatus, Views, ViewsOptions};
 
 /// The examples in the README, run as tests.
 #[cfg(doctest)]

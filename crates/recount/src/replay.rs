@@ -1,5 +1,6 @@
 //! Re-delivering what was recorded, at the pace at which it happened or another.
 
+mod error;
 mod mark;
 mod pace;
 mod source;
@@ -8,12 +9,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use recount_core::{
-    Body, Cursor, Filter, Position, Query, ReadError, ReadRange, Recorded, Timestamp,
-};
+use recount_core::{Body, Cursor, Filter, Query, ReadError, ReadRange, Recorded, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
 use crate::Recount;
+pub use error::ReplayError;
 use mark::Key;
 pub use mark::ReplayMark;
 use pace::Schedule;
@@ -85,7 +85,7 @@ pub struct Replay {
     sessions: Option<BTreeSet<String>>,
     end: Cursor,
     happened: (Option<Timestamp>, Option<Timestamp>),
-    only: Option<Box<dyn Fn(&Recorded) -> bool + Send + Sync>>,
+    only: Option<Condition>,
     /// Up to where everything was delivered, by an earlier replay or by this one.
     reached: Option<Key>,
     schedule: Schedule,
@@ -96,6 +96,8 @@ pub struct Replay {
     /// Fetched, and due at its time.
     waiting: Option<Waiting>,
 }
+
+type Condition = Box<dyn Fn(&Recorded) -> bool + Send + Sync>;
 
 struct Waiting {
     recorded: Recorded,
@@ -310,22 +312,6 @@ impl fmt::Debug for Replay {
             .field("schedule", &self.schedule)
             .finish_non_exhaustive()
     }
-}
-
-/// Why a replay ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError<E> {
-    /// The log could not be read.
-    #[error(transparent)]
-    Read(ReadError),
-    /// The handler failed.
-    #[error("the handler failed at entry {position}: {error}")]
-    Handler {
-        /// The entry it was given.
-        position: Position,
-        /// What it said.
-        error: E,
-    },
 }
 
 impl Recount {

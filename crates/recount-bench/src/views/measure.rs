@@ -142,7 +142,7 @@ async fn rebuild(dir: &Path, view: &str) -> Result<(u64, f64), Failure> {
         .iter()
         .find(|status| status.name == view)
         .ok_or("the view is not there")?;
-    Ok((kept.entries, seconds))
+    Ok((kept.checkpoint.entries(), seconds))
 }
 
 /// Publishes to a fresh log; with a view of sessions that is kept up to date by the same process.
@@ -154,7 +154,7 @@ async fn publish(dir: &Path, events: u64, live: bool) -> Result<(u64, f64), Fail
             Arc::clone(&log) as _,
             ViewsOptions::default(),
         )?;
-        Some((views.start(&["sessions"]), views))
+        Some((views.start(&["sessions"])?, views))
     } else {
         None
     };
@@ -167,10 +167,8 @@ async fn publish(dir: &Path, events: u64, live: bool) -> Result<(u64, f64), Fail
     }
     if let Some((running, views)) = running {
         // What was published must be in the view, else it was cheap for a wrong reason.
-        views
-            .wait_for("sessions", &log.tail().await?, None)
-            .await?;
-        running.stop().await?;
+        views.wait_for("sessions", &log.tail().await?, None).await?;
+        running.stop().await;
     }
     log.close().await?;
     Ok((events, seconds))
@@ -233,7 +231,7 @@ async fn ask(what: What, recount: &Recount, round: u64) -> Result<(), Failure> {
             let question = language::parse(line, Timestamp::now())?;
             let mut found = recount.find(&question).order(Order::Relevance).limit(10);
             let page = found.next_page().await?;
-            if page.is_none_or(|page| page.entries.is_empty()) {
+            if page.entries.is_empty() {
                 return Err(format!("nothing was found for {line}").into());
             }
             Ok(())

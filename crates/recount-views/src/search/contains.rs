@@ -71,11 +71,9 @@ pub fn excerpt(text: &str, question: &Question, width: usize) -> Excerpt {
     let mut open = None;
     let mut next = marks.iter().peekable();
     let mut end = text.len();
-    for (taken, (at, c)) in text[from..]
-        .char_indices()
-        .map(|(at, c)| (from + at, c))
-        .enumerate()
-    {
+    let mut taken = 0;
+    let mut after_blank = true;
+    for (at, c) in text[from..].char_indices().map(|(at, c)| (from + at, c)) {
         if open.is_some_and(|(_, to)| at >= to) {
             shown.close(open.take());
         }
@@ -89,13 +87,12 @@ pub fn excerpt(text: &str, question: &Question, width: usize) -> Excerpt {
         if let Some(mark) = next.next_if(|mark| mark.start == at) {
             open = Some((shown.text.len(), mark.end));
         }
-        if c.is_whitespace() || c.is_control() {
-            if !shown.text.ends_with([' ', '…']) && !shown.text.is_empty() {
-                shown.text.push(' ');
-            }
-        } else {
-            shown.text.push(c);
+        let blank = c.is_whitespace() || c.is_control();
+        if !(blank && after_blank) {
+            shown.text.push(if blank { ' ' } else { c });
+            taken += 1;
         }
+        after_blank = blank;
     }
     shown.close(open);
     if end < text.len() {

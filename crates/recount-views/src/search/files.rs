@@ -73,13 +73,13 @@ pub(super) fn create(dir: &Path) -> tantivy::Result<Index> {
 /// Fails where a file of the index is not what was written. Of a large index only what every search needs
 /// is looked at: reading all of it would take seconds.
 pub(super) fn check(dir: &Path, index: &Index) -> tantivy::Result<()> {
-    if bytes(dir)? <= CHECKED_BYTES_MAX {
-        if let Some(file) = index.validate_checksum()?.into_iter().min() {
-            return Err(TantivyError::InternalError(format!(
-                "the checksum of {} does not match",
-                file.display()
-            )));
-        }
+    if bytes(dir)? <= CHECKED_BYTES_MAX
+        && let Some(file) = index.validate_checksum()?.into_iter().min()
+    {
+        return Err(TantivyError::InternalError(format!(
+            "the checksum of {} does not match",
+            file.display()
+        )));
     }
     for segment in index.searchable_segments()? {
         tantivy::SegmentReader::open(&segment)?;

@@ -63,7 +63,7 @@ impl SearchReader {
         limit: usize,
     ) -> Result<Vec<Hit>, ViewError> {
         let plan = Plan::of(question, "", &self.fields);
-        self.ask(|searcher| self.walk(searcher, &plan, order, after, limit))
+        self.ask(|searcher| in_order(searcher, &plan, order, after, limit))
     }
 
     /// The events of which `question` is true, `offset` of them left out, the best first by BM25, of those
@@ -115,32 +115,6 @@ impl SearchReader {
         })
     }
 
-    fn walk(
-        &self,
-        searcher: &Searcher,
-        plan: &Plan,
-        order: Order,
-        after: Option<Position>,
-        limit: usize,
-    ) -> tantivy::Result<Vec<Hit>> {
-        let weight = plan
-            .query
-            .weight(EnableScoring::disabled_from_searcher(searcher))?;
-        let found = walk(
-            searcher,
-            &*weight,
-            &Sieve::of(plan, searcher)?,
-            order,
-            after,
-            limit,
-        )?;
-        let hit = |position| Hit {
-            position,
-            score: None,
-        };
-        Ok(found.into_iter().map(hit).collect())
-    }
-
     fn ranked(&self, plan: &Plan, limit: usize, offset: usize) -> Result<Vec<Hit>, ViewError> {
         let wanted = limit.saturating_add(offset);
         self.ask(|searcher| {
@@ -149,7 +123,7 @@ impl SearchReader {
                 let weight = plan.query.weight(scoring)?;
                 Top::of(searcher, &*weight, &Sieve::of(plan, searcher)?, wanted)?
             } else {
-                self.walk(searcher, plan, Order::Newest, None, wanted)?
+                in_order(searcher, plan, Order::Newest, None, wanted)?
             };
             hits.drain(..offset.min(hits.len()));
             Ok(hits)
@@ -208,4 +182,23 @@ impl SearchReader {
         }
         Ok(opened.as_ref().map(|opened| opened.reader.searcher()))
     }
+}
+
+/// What `plan` finds, without scores.
+fn in_order(
+    searcher: &Searcher,
+    plan: &Plan,
+    order: Order,
+    after: Option<Position>,
+    limit: usize,
+) -> tantivy::Result<Vec<Hit>> {
+    let scoring = EnableScoring::disabled_from_searcher(searcher);
+    let weight = plan.query.weight(scoring)?;
+    let sieve = Sieve::of(plan, searcher)?;
+    let found = walk(searcher, &*weight, &sieve, order, after, limit)?;
+    let hit = |position| Hit {
+        position,
+        score: None,
+    };
+    Ok(found.into_iter().map(hit).collect())
 }

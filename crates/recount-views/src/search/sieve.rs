@@ -15,12 +15,11 @@ pub(super) struct Sieve<'p> {
 
 impl<'p> Sieve<'p> {
     pub(super) fn of(plan: &'p Plan, searcher: &Searcher) -> tantivy::Result<Self> {
-        let weight = |query: &Box<dyn tantivy::query::Query>| {
-            query.weight(EnableScoring::disabled_from_searcher(searcher))
-        };
+        let scoring = EnableScoring::disabled_from_searcher(searcher);
+        let weights = plan.without.iter().map(|query| query.weight(scoring));
         Ok(Self {
             test: &plan.test,
-            without: plan.without.iter().map(weight).collect::<Result<_, _>>()?,
+            without: weights.collect::<Result<_, _>>()?,
         })
     }
 
@@ -35,12 +34,15 @@ impl<'p> Sieve<'p> {
         segment: &'s SegmentReader,
         columns: &'s Columns,
     ) -> tantivy::Result<SegmentSieve<'s>> {
-        let scorer = |weight: &Box<dyn Weight>| weight.scorer(segment, 1.0);
+        let scorers = self
+            .without
+            .iter()
+            .map(|weight| weight.scorer(segment, 1.0));
         Ok(SegmentSieve {
             segment,
             columns,
             test: self.test,
-            without: self.without.iter().map(scorer).collect::<Result<_, _>>()?,
+            without: scorers.collect::<Result<_, _>>()?,
         })
     }
 }

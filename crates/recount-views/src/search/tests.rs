@@ -507,7 +507,7 @@ fn an_excerpt_shows_what_was_found_and_where() {
     );
     assert_eq!(
         shown(text, &refund, 32),
-        "…like a [Réfund] of my order, th…"
+        "…like a [Réfund] of my order, the…"
     );
     assert_eq!(shown(text, &word("promised"), 20), "…I was [promised]");
     assert_eq!(shown(text, &word("absent"), 12), "Hello, I wo…");

@@ -16,7 +16,7 @@ pub(super) fn analyzer() -> TextAnalyzer {
     TextAnalyzer::from(tokenizer())
 }
 
-fn tokenizer() -> impl Tokenizer + Clone {
+fn tokenizer() -> impl Tokenizer {
     AsciiFoldingFilter.transform(Words::default())
 }
 

@@ -18,7 +18,12 @@ pub(super) mod position {
                 .serialize(serializer);
         }
         position
-            .map(|Position { partition, entry_id }| (partition, entry_id.ms, entry_id.seq))
+            .map(
+                |Position {
+                     partition,
+                     entry_id,
+                 }| (partition, entry_id.ms, entry_id.seq),
+            )
             .serialize(serializer)
     }
 

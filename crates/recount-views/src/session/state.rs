@@ -470,9 +470,10 @@ impl Tokens {
         let (mut input, mut output) = (facts.tokens_in.unwrap_or(0), facts.tokens_out.unwrap_or(0));
         let total = facts.tokens.unwrap_or(input.saturating_add(output));
         if facts.tokens_in.is_none() && facts.tokens_out.is_none() {
-            match facts.assistant {
-                true => output = total,
-                false => input = total,
+            if facts.assistant {
+                output = total;
+            } else {
+                input = total;
             }
         }
         self.input = self.input.saturating_add(input);

@@ -86,6 +86,8 @@ fn joined(kind: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut key =
         Vec::with_capacity(kind.len() + parts.iter().map(|part| part.len()).sum::<usize>());
     key.extend_from_slice(kind);
-    parts.iter().for_each(|part| key.extend_from_slice(part));
+    for part in parts {
+        key.extend_from_slice(part);
+    }
     key
 }

@@ -48,6 +48,8 @@ impl Mark {
 
 /// What lists and the upkeep want of a session without reading its state.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+// Each is a fact of its own.
+#[expect(clippy::struct_excessive_bools)]
 pub(super) struct Head<'r> {
     pub mark: Mark,
     pub partition: u32,

@@ -76,8 +76,22 @@ impl View for SessionsView {
     }
 
     fn flush(&mut self, rows: &mut Rows<'_>) -> Result<(), Fault> {
-        for kept in self.cache.changed() {
-            kept.write(&mut self.users, &mut self.row, rows)?;
+        let mut changed = self.cache.changed();
+        for kept in &mut changed {
+            kept.settle_user(&mut self.users, rows)?;
+        }
+        // Rows are written the faster the nearer they are to the one before.
+        changed.sort_unstable_by_key(|kept| kept.recent);
+        for kept in &changed {
+            kept.leave_recent(rows)?;
+        }
+        changed.sort_unstable_by_key(|kept| kept.state.position);
+        for kept in &mut changed {
+            kept.enter_recent(rows)?;
+        }
+        changed.sort_unstable_by(|a, b| a.state.session_id.cmp(&b.state.session_id));
+        for kept in &changed {
+            kept.write(&mut self.row, rows)?;
         }
         self.cache.settle();
         for (user, added) in self.users.drain() {
@@ -98,26 +112,29 @@ impl View for SessionsView {
 }
 
 impl Kept {
-    /// Writes what changed of a session since the last commit.
-    fn write(
-        &mut self,
-        users: &mut HashMap<String, Sums>,
-        bytes: &mut Vec<u8>,
-        rows: &mut Rows<'_>,
-    ) -> Result<(), RowsError> {
-        self.settle_user(users, rows)?;
-        let session = &*self.state.session_id;
+    /// Takes the session out of the order of last entries, where it stood at the last commit.
+    fn leave_recent(&self, rows: &mut Rows<'_>) -> Result<(), RowsError> {
+        match self.recent {
+            Some(id) => rows.delete(&keys::recent(id, &self.state.session_id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts it where it stands now.
+    fn enter_recent(&mut self, rows: &mut Rows<'_>) -> Result<(), RowsError> {
         let Some(position) = self.state.position else {
             return Ok(());
         };
-        if let Some(recent) = self.recent.replace(position.entry_id) {
-            rows.delete(&keys::recent(recent, session))?;
-        }
-        let recent = keys::recent(position.entry_id, session);
-        rows.put(&recent, &position.partition.to_be_bytes())?;
+        self.recent = Some(position.entry_id);
+        let key = keys::recent(position.entry_id, &self.state.session_id);
+        rows.put(&key, &position.partition.to_be_bytes())
+    }
+
+    /// Writes what the session came to.
+    fn write(&self, bytes: &mut Vec<u8>, rows: &mut Rows<'_>) -> Result<(), RowsError> {
         bytes.clear();
         row::write_session(bytes, &self.state, self.share, self.shared);
-        rows.put(&keys::session(session), bytes)
+        rows.put(&keys::session(&self.state.session_id), bytes)
     }
 
     /// The session goes on for another user: what it counted for the last one is set down.

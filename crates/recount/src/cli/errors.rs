@@ -16,7 +16,7 @@ use super::table::columns;
 /// Show what went wrong: the newest errors, and how many there are by tool and by code
 ///
 /// An error is an event of the type error.occurred. They come newest first, as they were recorded; the time shown is
-/// when they happened. The counts are of all that match, however many are shown.
+/// when they happened, the number that of the event in its session, which recount state --at takes. The counts are of all that match, however many are shown.
 #[derive(clap::Args)]
 #[command(after_help = format!("{}\n\n{EXAMPLES}", super::select::QUERIES))]
 pub(super) struct Args {
@@ -114,6 +114,10 @@ fn lines(errors: &[Recorded]) -> Vec<String> {
         Some(vec![
             event.timestamp.to_string(),
             one_line(&event.session_id).into_owned(),
+            match recorded.revision {
+                0 => String::new(),
+                revision => format!("#{revision}"),
+            },
             text(tool),
             text(code),
             message,
@@ -123,7 +127,7 @@ fn lines(errors: &[Recorded]) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let titles = ["happened", "session", "tool", "code", "message"];
+    let titles = ["happened", "session", "event", "tool", "code", "message"];
     columns(&titles, &rows, 0, terminal_width())
 }
 

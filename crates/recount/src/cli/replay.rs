@@ -3,6 +3,7 @@
 mod asked;
 mod command;
 mod into;
+mod kept;
 mod list;
 mod named;
 mod print;
@@ -21,7 +22,8 @@ use recount::{Moment, Pace};
 use self::asked::Asked;
 use self::command::Commands;
 use self::into::Into;
-use self::named::{Names, To};
+use self::kept::To;
+use self::named::Names;
 use self::print::print;
 use super::consume::{Program, Stop};
 use super::error::{Failure, Result};
@@ -51,7 +53,7 @@ use super::settings::{AppendArgs, Settings, WriteArgs};
 #[command(
     mut_arg("session", several),
     after_help = format!(
-        "{}\n\n{EXAMPLES}",
+        "{EXAMPLES}\n\n{}",
         QUERIES.replace("write -- before it", "put a space before it")
     )
 )]

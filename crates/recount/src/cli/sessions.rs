@@ -170,9 +170,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let mut output = Output::new();
     if count {
         let total = page.total.unwrap_or(0);
-        match json {
-            true => output.line(json!({"count": total}))?,
-            false => output.line(total)?,
+        if json {
+            output.line(json!({"count": total}))?;
+        } else {
+            output.line(total)?;
         }
     } else if json {
         for state in &page.sessions {

@@ -66,7 +66,12 @@ pub(crate) fn fitted(mut columns: Vec<Column>, terminal: Option<usize>) -> Vec<S
         let cells = column.cells.iter().map(|cell| cell.width());
         cells.max().unwrap_or(0).max(column.title.width())
     };
-    let needed = |columns: &[Column]| columns.iter().map(|column| width(column) + 2).sum::<usize>();
+    let needed = |columns: &[Column]| {
+        columns
+            .iter()
+            .map(|column| width(column) + 2)
+            .sum::<usize>()
+    };
     let room = terminal.map_or(usize::MAX, |terminal| terminal + 2);
     let mut dropped = Vec::new();
     while columns.len() > COLUMNS_MIN && needed(&columns) > room {
@@ -82,7 +87,12 @@ pub(crate) fn fitted(mut columns: Vec<Column>, terminal: Option<usize>) -> Vec<S
     let titles: Vec<_> = columns.iter().map(|column| column.title).collect();
     let numbers = columns.iter().filter(|column| column.number).count();
     let rows = columns.iter().map(|column| column.cells.len()).max();
-    let row = |at: usize| columns.iter().map(|column| column.cells[at].clone()).collect();
+    let row = |at: usize| {
+        columns
+            .iter()
+            .map(|column| column.cells[at].clone())
+            .collect()
+    };
     let rows: Vec<Vec<String>> = (0..rows.unwrap_or(0)).map(row).collect();
     self::columns(&titles, &rows, numbers, terminal)
 }

@@ -242,12 +242,12 @@ impl Walk {
 }
 
 /// The event, and what the timeline tells of it besides.
-fn document(recorded: &Recorded, timed: &Timed) -> serde_json::Value {
-    let event: serde_json::Value = serde_json::from_str(&json::line(recorded)).unwrap_or_default();
-    json!({
-        "revision": recorded.revision,
-        "after_ms": timed.after_ms,
-        "took_ms": timed.took_ms,
-        "event": event,
-    })
+fn document(recorded: &Recorded, timed: &Timed) -> String {
+    format!(
+        r#"{{"revision":{},"after_ms":{},"took_ms":{},"event":{}}}"#,
+        recorded.revision,
+        json!(timed.after_ms),
+        json!(timed.took_ms),
+        json::line(recorded)
+    )
 }

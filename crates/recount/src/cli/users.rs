@@ -117,9 +117,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let mut output = Output::new();
     if args.count {
         let total = page.total.unwrap_or(0);
-        match args.json {
-            true => output.line(json!({"count": total}))?,
-            false => output.line(total)?,
+        if args.json {
+            output.line(json!({"count": total}))?;
+        } else {
+            output.line(total)?;
         }
     } else if args.json {
         for user in &page.users {
@@ -191,6 +192,8 @@ fn table(users: &[UserRow], terminal: Option<usize>) -> Vec<String> {
     if users.iter().any(|user| user.cost != 0.0) {
         columns.push(column("cost", 1, &|user| cost(user.cost)));
     }
-    columns.push(text("user", 9, &|user| one_line(&user.user_id).into_owned()));
+    columns.push(text("user", 9, &|user| {
+        one_line(&user.user_id).into_owned()
+    }));
     fitted(columns, terminal)
 }

@@ -77,7 +77,11 @@ pub(super) async fn current(log: &Recount, names: &[&str], settings: &Settings) 
     if let Some((view, why)) = rebuilt.into_inner().unwrap_or_else(PoisonError::into_inner) {
         settings.note(format_args!("the view {view} was built anew: {why}"));
     }
-    for finding in caught_up.map_err(failure)?.into_iter().filter_map(|view| view.finding) {
+    for finding in caught_up
+        .map_err(failure)?
+        .into_iter()
+        .filter_map(|view| view.finding)
+    {
         super::settings::warn(format_args!(
             "{finding}; what was recorded since is left out: {} tries again",
             settings.command(format_args!("views rebuild {}", finding.view))

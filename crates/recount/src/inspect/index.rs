@@ -3,8 +3,8 @@
 use recount_core::{Cursor, EntryId, Position, Recorded};
 use recount_views::{Hit, Order as Direction, Question, SearchReader, Term, ViewError};
 
-use super::candidates::fetch;
 use super::FindError;
+use super::candidates::fetch;
 use crate::{Recount, ViewsError};
 
 /// Hits that are asked for at a time.

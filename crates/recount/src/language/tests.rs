@@ -84,12 +84,12 @@ fn what_is_wrong_is_pointed_at() {
         (
             "type:error.occurred usr:u1",
             "  type:error.occurred usr:u1\n                      ^^^",
-            "there is no field usr: did you mean user: ?",
+            "there is no field usr: did you mean user:?",
         ),
         (
             "user_id:u1",
             "  user_id:u1\n  ^^^^^^^",
-            "did you mean user: ?",
+            "did you mean user:?",
         ),
         ("zzz:1", "  zzz:1\n  ^^^", "the fields are session, user"),
         ("http://x", "  http://x\n  ^^^^", "put it in quotes"),
@@ -253,4 +253,17 @@ proptest! {
             }
         }
     }
+}
+
+/// The page and the help name every field, and what the page shows of a mistake is what is said.
+#[test]
+fn the_documentation_knows_the_language() {
+    let page = include_str!("../../../../docs/query.md");
+    for field in FIELDS {
+        assert!(page.contains(&format!("| `{field}:")), "{field}");
+    }
+    let error = parse("type:error.occurred usr:u1").unwrap_err();
+    let drawn = error.drawn(|text| text.chars().count());
+    let said = format!("error: {error}\n{drawn}").replace('\n', "\n    ");
+    assert!(page.contains(&said), "{said}");
 }

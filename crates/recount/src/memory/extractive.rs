@@ -64,7 +64,7 @@ impl Summarizer for Extractive {
 
 impl Extractive {
     /// The sentences that say most, in their order.
-    fn best<'s>(&self, sentences: &'s [String]) -> Vec<&'s str> {
+    fn best(self, sentences: &[String]) -> Vec<&str> {
         let mut words = Words::default();
         let in_each: Vec<_> = sentences.iter().map(|text| words.of(text)).collect();
         let mut weights = words.weights(sentences.len());
@@ -175,10 +175,10 @@ mod tests {
                 .map(|(role, text)| Said::new(*role, *text))
                 .collect(),
         };
-        told(&Extractive { bytes_max }, &request)
+        told(Extractive { bytes_max }, &request)
     }
 
-    fn told(by: &Extractive, request: &SummaryRequest) -> Result<String, SummarizeError> {
+    fn told(by: Extractive, request: &SummaryRequest) -> Result<String, SummarizeError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let summary = runtime.unwrap().block_on(by.summarize(request))?;
         assert_eq!(summary.model, "extractive");
@@ -237,7 +237,7 @@ mod tests {
             earlier: Some("user: I live in Rome.\n\nassistant: Rome it is.".to_owned()),
             said: vec![Said::new("user", "How is Rome today?")],
         };
-        let summary = told(&Extractive::default(), &request).unwrap();
+        let summary = told(Extractive::default(), &request).unwrap();
         assert_eq!(
             summary,
             "user: I live in Rome.\nassistant: Rome it is.\nuser: How is Rome today?"

@@ -1,4 +1,4 @@
-//! A summary by a model behind an interface like OpenAI's.
+//! A summary by a model behind an interface like `OpenAI`'s.
 
 mod answer;
 mod endpoint;
@@ -29,7 +29,7 @@ use crate::config::Secret;
 /// Bytes of text that a model is asked about at a time.
 const ASKED_BYTES_MAX: usize = 256 << 10;
 
-/// Asks a model for summaries over HTTP, by *chat completions*: what OpenAI began and nearly every other
+/// Asks a model for summaries over HTTP, by *chat completions*: what `OpenAI` began and nearly every other
 /// provider and local server (vLLM, llama.cpp, Ollama) answers too.
 ///
 /// What is too long for one question is asked about in several, each with the summary of what came before.

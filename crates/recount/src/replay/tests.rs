@@ -31,7 +31,7 @@ fn memory() -> Arc<dyn recount_core::EventLog> {
 fn everything() -> Query {
     Query {
         range: ReadRange::all(),
-        filter: recount_core::Filter::default(),
+        filter: Filter::default(),
     }
 }
 
@@ -156,9 +156,9 @@ async fn sessions_side_by_side_come_as_they_happened_each_in_its_own_order() {
     let none = recount.replay_sessions(Vec::<String>::new()).await.unwrap();
     assert_eq!(delivered(none).await, told(&[]));
     let one_user = Query {
-        filter: recount_core::Filter {
+        filter: Filter {
             session_id: Some("c".into()),
-            ..recount_core::Filter::default()
+            ..Filter::default()
         },
         ..everything()
     };

@@ -83,7 +83,7 @@ fn without_a_file_the_defaults_hold_and_the_example_is_made_of_them() {
     let left: Vec<_> = lines.filter(|line| line.contains("default")).collect();
     let keys = left.iter().filter_map(|line| line.split(' ').next());
     assert!(
-        keys.eq(["idempotency_window", "redis.password"]),
+        keys.eq(["idempotency_window", "redis.password", "summarizer.key"]),
         "{left:?}"
     );
 }

@@ -25,8 +25,12 @@ fn errors_are_listed_and_counted() {
         "errors",
         [
             sandbox.run(&["errors", "--quiet"]).told(),
-            sandbox.run(&["errors", "--quiet", "timed", "--limit", "1"]).told(),
-            sandbox.run(&["errors", "--quiet", "--user", "nobody"]).told(),
+            sandbox
+                .run(&["errors", "--quiet", "timed", "--limit", "1"])
+                .told(),
+            sandbox
+                .run(&["errors", "--quiet", "--user", "nobody"])
+                .told(),
         ]
         .join("\n")
     );

@@ -105,6 +105,18 @@ fn there_is_a_manual_page_for_every_command() {
         ("groups", &["delete", "consumers", "set", "create"][..]),
         ("dead", &["discard", "retry", "show", "list"]),
         ("mirrors", &["forget", "settle", "run"]),
+        (
+            "memory",
+            &[
+                "end",
+                "stats",
+                "clear",
+                "summarize",
+                "search",
+                "recent",
+                "add",
+            ],
+        ),
     ] {
         let page = format!("recount-{above}.1");
         let at = expected.iter().position(|name| *name == page).unwrap();

@@ -9,17 +9,20 @@ mod consume;
 #[cfg(unix)]
 mod dead;
 mod demo;
+mod diff;
 mod doctor;
 mod errors;
 #[cfg(unix)]
 mod export;
 mod export_formats;
 mod follow;
+mod fork;
 #[cfg(unix)]
 mod groups;
 mod help;
 mod import;
 mod kill;
+mod memory;
 mod partial;
 #[cfg(unix)]
 mod pending;
@@ -46,5 +49,8 @@ mod replay_command;
 mod replay_resume;
 mod search;
 mod session;
+mod sessions;
+mod state;
 mod stats;
 mod support;
+mod timeline;

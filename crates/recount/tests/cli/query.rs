@@ -26,8 +26,14 @@ fn a_query_and_flags_narrow_each_other() {
         (&["session:s1,s2", "type:message.added"], &["e2", "e4"]),
         (&["--session", "s1", "type:message.added"], &["e2"]),
         (&["--session", "s1", "session:s2"], &[]),
-        (&["--", "-type:message.added user:ada,bob"], &["e1", "e3", "e5", "e6"]),
-        (&["user:ada,bob -type:message.added"], &["e1", "e3", "e5", "e6"]),
+        (
+            &["--", "-type:message.added user:ada,bob"],
+            &["e1", "e3", "e5", "e6"],
+        ),
+        (
+            &["user:ada,bob -type:message.added"],
+            &["e1", "e3", "e5", "e6"],
+        ),
         (&["happened-since:2026-01-02T10:00:04Z"], &["e5", "e6"]),
         (&["id:e3"], &["e3"]),
         (&["order"], &["e2", "e3", "e5"]),

@@ -63,7 +63,7 @@ fn the_first_that_fails_ends_it_unless_it_is_to_keep_going() {
         .assert_refused(2, &["there is no command no-such-command"]);
     sandbox
         .run(&["replay", "--keep-going"])
-        .assert_refused(2, &["[CMD]..."]);
+        .assert_refused(2, &["<CMD>..."]);
 }
 
 #[test]

@@ -15,8 +15,12 @@ fn hits_are_shown_with_where_they_are() {
             sandbox
                 .run(&["search", "--quiet", "--color", "always", "find_order"])
                 .told(),
-            sandbox.run(&["search", "--quiet", "session:s1", "find_order"]).told(),
-            sandbox.run(&["search", "nothing-of-the-kind", "--quiet"]).told(),
+            sandbox
+                .run(&["search", "--quiet", "session:s1", "find_order"])
+                .told(),
+            sandbox
+                .run(&["search", "nothing-of-the-kind", "--quiet"])
+                .told(),
         ]
         .join("\n")
     );
@@ -54,7 +58,15 @@ fn the_newest_or_the_last_to_happen_can_come_first() {
     let first = sandbox.run(&["search", "find_order", "--json", "--limit", "1"]);
     let (_, rest) = first.stderr.split_once("--cursor ").unwrap();
     let cursor = rest.trim();
-    let args = ["search", "find_order", "--json", "--limit", "1", "--cursor", cursor];
+    let args = [
+        "search",
+        "find_order",
+        "--json",
+        "--limit",
+        "1",
+        "--cursor",
+        cursor,
+    ];
     let second = sandbox.run(&args);
     assert_eq!(second.stdout.lines().count(), 1, "{}", second.stderr);
     assert_ne!(first.stdout, second.stdout);

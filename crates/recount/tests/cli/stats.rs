@@ -13,7 +13,9 @@ fn a_log_in_figures() {
         [
             sandbox.run(&["stats", "--quiet"]).told(),
             sandbox.run(&["stats", "--quiet", "user:bob"]).told(),
-            sandbox.run(&["stats", "--quiet", "--user", "nobody"]).told(),
+            sandbox
+                .run(&["stats", "--quiet", "--user", "nobody"])
+                .told(),
         ]
         .join("\n")
     );

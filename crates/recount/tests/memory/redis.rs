@@ -4,7 +4,8 @@ use recount::memory::{NewMessage, Scope};
 use recount::{At, Recount, TrimLimit, TrimRequest};
 use recount_testbed::{Flavor, Server};
 
-use super::{assert_all_of_the_crowd, crowd, found, say, texts, types};
+use super::writes::{assert_all_of_the_crowd, crowd};
+use super::{found, say, texts, types};
 
 async fn open(server: &Server) -> Recount {
     Recount::open(&server.url()).await.unwrap()
@@ -79,6 +80,42 @@ async fn the_memory_is_read_from_the_server_alone() {
             "{told}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_mirror_all_sessions_are_searched() {
+    let server = Server::start(Flavor::Redis70, &[]);
+    let writer = open(&server).await;
+    say(&writer.memory("s1").user("ada"), "red apple").await;
+    say(&writer.memory("s2").user("bob"), "green apple").await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = Recount::builder().url(server.url()).mirror(folder.path());
+    let log = log.open().await.unwrap();
+    let memory = log.memory("s3").user("ada");
+    let found = memory.search("apple", 5, Scope::User).await.unwrap();
+    assert_eq!(found.hits.len(), 1);
+    assert_eq!(found.hits[0].message.session_id, "s1");
+    // What another process added just now is found too.
+    say(&writer.memory("s1").user("ada"), "blue apple").await;
+    assert_eq!(
+        memory
+            .find("apple", 5, Scope::User)
+            .await
+            .unwrap()
+            .hits
+            .len(),
+        2
+    );
+    assert_eq!(
+        memory
+            .find("apple", 5, Scope::All)
+            .await
+            .unwrap()
+            .hits
+            .len(),
+        3
+    );
+    log.close().await.unwrap();
 }
 
 #[tokio::test]

@@ -65,10 +65,8 @@ fn number(data: &Map<String, Value>, name: &str) -> Option<f64> {
 proptest! {
     #[test]
     fn what_is_read_is_what_a_tree_of_the_data_holds(data in object(value()), pretty: bool) {
-        let text = match pretty {
-            true => serde_json::to_string_pretty(&data).unwrap(),
-            false => serde_json::to_string(&data).unwrap(),
-        };
+        let text = if pretty { serde_json::to_string_pretty(&data) } else { serde_json::to_string(&data) };
+        let text = text.unwrap();
         let event = event(&text);
         let facts = Facts::of(&event);
         let text = |name: &str| data.get(name).and_then(Value::as_str);

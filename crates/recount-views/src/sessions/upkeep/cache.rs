@@ -13,7 +13,7 @@ use crate::rows::{Rows, RowsError};
 
 /// How many sessions stay in memory at least when something happened in them; at most twice as many, and
 /// those in which something happened since the last commit.
-const KEPT: usize = 8_192;
+const KEPT: usize = 16_384;
 
 /// A session in memory.
 #[derive(Debug)]
@@ -58,12 +58,10 @@ impl Cache {
         Ok(kept)
     }
 
-    /// What changed since [`Cache::settle`], in the order of the rows.
+    /// What changed since [`Cache::settle`].
     pub(super) fn changed(&mut self) -> Vec<&mut Kept> {
         let all = self.young.values_mut().map(|kept| &mut **kept);
-        let mut changed: Vec<_> = all.filter(|kept| kept.changed).collect();
-        changed.sort_unstable_by(|a, b| a.state.session_id.cmp(&b.state.session_id));
-        changed
+        all.filter(|kept| kept.changed).collect()
     }
 
     /// All that changed was written.

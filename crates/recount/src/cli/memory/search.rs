@@ -11,6 +11,7 @@ use crate::cli::mirror::prepare;
 use crate::cli::numbers::from_1;
 use crate::cli::output::{Output, count, fit, one_line, terminal_width};
 use crate::cli::settings::{Settings, warn};
+use crate::cli::views::current;
 
 /// Find the messages that say most about some words, and record the search
 ///
@@ -67,8 +68,10 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
         settings.open().await?
     };
     let memory = writer.memory(&log);
-    if *scope == Scope::Session {
-        prepare(&log, &Query::session(&writer.session), settings).await?;
+    prepare(&log, &Query::session(&writer.session), settings).await?;
+    // Where there can be none, the search says what it needs.
+    if *scope != Scope::Session && log.views().is_ok() {
+        current(&log, &["sessions", "search"], settings).await?;
     }
     let found = if args.no_record {
         memory.find(query, *limit, *scope).await

@@ -91,9 +91,10 @@ impl Asked {
                 .map(move |word| format!("--{flag} {}", quoted(word)))
         });
         let all: Vec<_> = query.chain(flags).collect();
-        match all.is_empty() {
-            true => "everything".to_owned(),
-            false => all.join(" "),
+        if all.is_empty() {
+            "everything".to_owned()
+        } else {
+            all.join(" ")
         }
     }
 }

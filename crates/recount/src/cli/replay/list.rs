@@ -3,7 +3,8 @@
 use recount::Timestamp;
 use serde_json::json;
 
-use super::named::{Kept, Names};
+use super::kept::Kept;
+use super::named::Names;
 use crate::cli::error::{Failure, Result};
 use crate::cli::output::{Output, terminal_width, thousands};
 use crate::cli::settings::Settings;

@@ -6,7 +6,8 @@ use recount::{Pace, Position, Recount, ReplayMark, Timestamp};
 
 use super::Args;
 use super::asked::{Selection, Understood};
-use super::named::{Kept, Named, Names, To};
+use super::kept::{Kept, To};
+use super::named::{Named, Names};
 use super::progress::Progress;
 use super::source::Source;
 use super::target::{place, to};

@@ -3,7 +3,8 @@
 use recount::{Recorded, Replay};
 use serde_json::{Value, json};
 
-use super::named::{Kept, Named};
+use super::kept::Kept;
+use super::named::Named;
 use super::progress::Progress;
 use crate::cli::error::Result;
 use crate::cli::session::SessionCheck;

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use recount::LogUrl;
 
 use super::Args;
-use super::named::To;
+use super::kept::To;
 use crate::cli::error::{Failure, Result};
 use crate::cli::settings::Settings;
 
 /// What the flags say.
 pub(super) fn to(args: &Args, settings: &Settings) -> Result<To> {
     let Some(into) = &args.into else {
-        return Ok(match args.command.is_empty() {
-            true => To::Output,
-            false => To::Command,
+        return Ok(if args.command.is_empty() {
+            To::Output
+        } else {
+            To::Command
         });
     };
     let target = match url(into)? {

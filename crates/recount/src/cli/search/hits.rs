@@ -120,12 +120,12 @@ impl Hits {
     }
 }
 
-/// Who said or did it.
+/// Who said or did it: `find_order()` is a tool's call, `find_order =` its answer.
 fn who(event: &Event) -> String {
     let named = match Payload::of(event) {
         Ok(Payload::MessageAdded(message)) => message.role,
-        Ok(Payload::ToolCalled(call)) => call.tool,
-        Ok(Payload::ToolReturned(answer)) => answer.tool,
+        Ok(Payload::ToolCalled(call)) => call.tool.map(|tool| tool + "()"),
+        Ok(Payload::ToolReturned(answer)) => answer.tool.map(|tool| tool + " ="),
         Ok(Payload::ErrorOccurred(_)) => Some("error".to_owned()),
         Ok(Payload::SummaryCreated(_)) => Some("summary".to_owned()),
         Ok(Payload::SearchPerformed(_)) => Some("search".to_owned()),

@@ -119,7 +119,11 @@ pub(crate) async fn indexed(
 const TEMPLATE: &str = "{spinner} {msg}, {elapsed}";
 
 /// Sees to it that a mirror has what the log is asked of it.
-pub(crate) async fn prepare_mirror(log: &Recount, queries: &[Query], settings: &Settings) -> Result {
+pub(crate) async fn prepare_mirror(
+    log: &Recount,
+    queries: &[Query],
+    settings: &Settings,
+) -> Result {
     for query in queries {
         if log.needs_mirror(query).await? {
             return prepare(log, query, settings).await;

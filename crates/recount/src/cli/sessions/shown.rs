@@ -30,7 +30,9 @@ pub(super) fn table(
     };
     let mut columns = vec![
         text("last happened", 7, &|state| minute(state.last_happened)),
-        column("took", 4, &|state| duration_ms(state).map_or_else(String::new, span)),
+        column("took", 4, &|state| {
+            duration_ms(state).map_or_else(String::new, span)
+        }),
         column("events", 8, &|state| thousands(state.events)),
         column("messages", 5, &|state| thousands(state.messages_added)),
         column("tools", 2, &|state| thousands(state.tools.called)),
@@ -43,7 +45,7 @@ pub(super) fn table(
         columns.push(column("cost", 2, &|state| cost(state.cost)));
     }
     if states.iter().any(|state| state.reward.is_some()) {
-        let reward = |state: &SessionState| state.reward.map_or_else(String::new, |reward| cost(reward));
+        let reward = |state: &SessionState| state.reward.map_or_else(String::new, cost);
         columns.push(column("reward", 6, &reward));
     }
     columns.extend([
@@ -55,7 +57,9 @@ pub(super) fn table(
         text("user", 5, &|state| {
             one_line(state.user_id.as_deref().unwrap_or("")).into_owned()
         }),
-        text("session", 9, &|state| one_line(&state.session_id).into_owned()),
+        text("session", 9, &|state| {
+            one_line(&state.session_id).into_owned()
+        }),
     ]);
     let mut lines = fitted(columns, terminal);
     if color && lines.len() == states.len() + 1 {

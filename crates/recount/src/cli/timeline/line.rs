@@ -234,10 +234,32 @@ fn words(recorded: &Recorded) -> (String, String) {
             };
             format!("({}){content}", role(&message))
         }
-        None => summary(event),
+        None => told(event).unwrap_or_else(|| summary(event)),
     };
     let text = format!("{}{text}", marks(recorded));
     (event.event_type.to_string(), text)
+}
+
+/// What a timeline tells in words of its own.
+fn told(event: &Event) -> Option<String> {
+    let told = match Payload::of(event).ok()? {
+        Payload::SessionEnded(end) => {
+            let reward = end.reward?;
+            let after = end.duration_ms.map(|ms| format!("after {}", apart(ms)));
+            [end.reason, after, Some(format!("reward {reward}"))]
+        }
+        Payload::SessionForked(fork) => {
+            let (parent, revision) = (fork.parent_session_id?, fork.at_revision?);
+            [
+                Some(format!("from {parent}")),
+                Some(format!("at its revision {revision}")),
+                None,
+            ]
+        }
+        _ => return None,
+    };
+    let told: Vec<_> = told.into_iter().flatten().collect();
+    Some(told.join(", "))
 }
 
 /// What stands in the line where texts stand below it; none where all of it does.
@@ -309,16 +331,27 @@ fn facts(recorded: &Recorded, timed: &Timed) -> String {
         facts.push(span(ms.round().max(0.0) as u64));
     }
     if let Some(message) = event.and_then(said) {
-        let used = match (message.tokens, message.tokens_in, message.tokens_out) {
-            (_, Some(read), Some(wrote)) => Some(format!(
+        let of_usage = |names: [&str; 2]| {
+            let usage = message.other.get("usage")?;
+            names.iter().find_map(|name| usage[name].as_u64())
+        };
+        let read = message
+            .tokens_in
+            .or_else(|| of_usage(["prompt_tokens", "input_tokens"]));
+        let wrote = message
+            .tokens_out
+            .or_else(|| of_usage(["completion_tokens", "output_tokens"]));
+        let used = match (read, wrote) {
+            (Some(read), Some(wrote)) => Some(format!(
                 "{} tokens in, {} out",
                 thousands(read),
                 thousands(wrote)
             )),
-            (Some(tokens), ..) | (None, Some(tokens), None) | (None, None, Some(tokens)) => {
-                Some(count(tokens, "token"))
-            }
-            (None, None, None) => None,
+            (read, wrote) => message
+                .tokens
+                .or(read)
+                .or(wrote)
+                .map(|tokens| count(tokens, "token")),
         };
         facts.extend(used);
     }

@@ -36,9 +36,10 @@ pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interru
         Ok((log, views))
     };
     let (log, views) = interrupt.unless(opening).await?;
-    let names: Vec<&str> = match args.names.is_empty() {
-        true => views.names(),
-        false => args.names.iter().map(|name| &**name).collect(),
+    let names: Vec<&str> = if args.names.is_empty() {
+        views.names()
+    } else {
+        args.names.iter().map(|name| &**name).collect()
     };
     let running = views.start(&names).map_err(failure)?;
     settings.note(format_args!(
@@ -87,7 +88,9 @@ fn tell(view: &str, upkeep: &Upkeep, settings: &Settings) {
             "{view}: another process keeps it up to date; this one takes over when that one is gone"
         )),
         Upkeep::CatchingUp => settings.note(format_args!("{view}: catching up")),
-        Upkeep::Live => settings.note(format_args!("{view}: up to date, going on as the log grows")),
+        Upkeep::Live => settings.note(format_args!(
+            "{view}: up to date, going on as the log grows"
+        )),
         Upkeep::Stopped(finding) => warn(format_args!(
             "{finding}: {} tries again",
             settings.command(format_args!("views rebuild {view}"))

@@ -106,7 +106,9 @@ fn table(views: &[ViewStatus], terminal: Option<usize>) -> Vec<String> {
         cells: views.iter().map(cell).collect(),
     };
     let columns = vec![
-        column("entries", 6, true, &|view| thousands(view.checkpoint.entries())),
+        column("entries", 6, true, &|view| {
+            thousands(view.checkpoint.entries())
+        }),
         column("behind", 8, true, &|view| thousands(view.behind)),
         column("bytes", 4, true, &|view| thousands(view.bytes)),
         column("version", 2, true, &|view| view.version.to_string()),

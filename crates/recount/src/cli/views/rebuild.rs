@@ -36,9 +36,10 @@ Examples:
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let log = settings.open_read_only().await?;
     let views = opened(&log, settings).await?;
-    let names: Vec<&str> = match args.names.is_empty() {
-        true => views.names(),
-        false => args.names.iter().map(|name| &**name).collect(),
+    let names: Vec<&str> = if args.names.is_empty() {
+        views.names()
+    } else {
+        args.names.iter().map(|name| &**name).collect()
     };
     let bar = progress_bar(None, "{spinner} {msg}, {elapsed}", settings.quiet());
     let lines = Mutex::new(BTreeMap::new());
@@ -77,7 +78,11 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     }
     output.flush()?;
     log.close().await?;
-    match built.iter().filter_map(|view| view.finding.as_ref()).next_back() {
+    match built
+        .iter()
+        .filter_map(|view| view.finding.as_ref())
+        .next_back()
+    {
         None => Ok(()),
         Some(last) => {
             let mut others = built.iter().filter_map(|view| view.finding.as_ref());
