@@ -29,7 +29,7 @@ pub(super) struct Writer {
     fields: Fields,
     index: Index,
     /// None only while it is being dropped.
-    writer: Option<IndexWriter>,
+    inner: Option<IndexWriter>,
     /// Events that were taken in, in the life of the index.
     taken: u64,
     committed: u64,
@@ -82,7 +82,7 @@ impl Writer {
             dir: dir.to_owned(),
             fields: Fields::new(),
             index,
-            writer: Some(writer),
+            inner: Some(writer),
             taken,
             committed: taken,
             places,
@@ -93,7 +93,7 @@ impl Writer {
     }
 
     fn writer(&mut self) -> &mut IndexWriter {
-        self.writer
+        self.inner
             .as_mut()
             .expect("it is taken only when this is dropped")
     }
@@ -200,7 +200,7 @@ impl Writer {
 impl Drop for Writer {
     /// Waits for merges: what they write must not meet what the next writer does.
     fn drop(&mut self) {
-        if let Some(writer) = self.writer.take() {
+        if let Some(writer) = self.inner.take() {
             let _ = writer.wait_merging_threads();
         }
     }

@@ -5,6 +5,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `7/1526919030474-0`, the partition left out where it is 0.
+#[allow(clippy::ref_option)] // The signature that serde asks for.
 pub(super) mod position {
     use super::*;
 
@@ -53,6 +54,7 @@ pub(super) mod position {
 }
 
 /// RFC 3339, or milliseconds.
+#[allow(clippy::ref_option)] // The signature that serde asks for.
 pub(super) mod timestamp {
     use super::*;
 
