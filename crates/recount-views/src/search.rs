@@ -5,8 +5,6 @@ mod contains;
 mod directory;
 mod error;
 mod files;
-#[cfg(test)]
-mod measure;
 mod merges;
 mod plan;
 mod projection;

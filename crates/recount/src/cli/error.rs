@@ -11,7 +11,7 @@ use recount::{
 };
 use recount_disk::OpenError as DiskError;
 use recount_redis::OpenError as RedisError;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
@@ -220,7 +220,7 @@ impl From<ForkError> for Failure {
 
 impl From<InvalidQuestion> for Failure {
     fn from(error: InvalidQuestion) -> Self {
-        let drawn = error.drawn(|text| text.width());
+        let drawn = error.drawn(UnicodeWidthStr::width);
         Self::usage(format!("{error}\n{drawn}"))
     }
 }

@@ -146,11 +146,10 @@ impl Args {
             .iter()
             .any(|clause| !clause.negated && matches!(clause.term, Term::Session(_)));
         match self.sort {
-            Some(Sort::Relevance) => (Order::Relevance, false),
             Some(Sort::Recorded) => (Order::Recorded, true),
             Some(Sort::Happened) => (Order::Happened, true),
             None if in_session => (Order::Recorded, false),
-            None => (Order::Relevance, false),
+            None | Some(Sort::Relevance) => (Order::Relevance, false),
         }
     }
 }

@@ -87,9 +87,12 @@ impl Candidates {
         }
         if let Some(after) = self.after {
             let key = |position: Position| (position.entry_id, position.partition);
-            page.retain(|recorded| match self.backward {
-                false => key(recorded.position) > key(after),
-                true => key(recorded.position) < key(after),
+            page.retain(|recorded| {
+                if self.backward {
+                    key(recorded.position) < key(after)
+                } else {
+                    key(recorded.position) > key(after)
+                }
             });
         }
         if !self.rest.is_empty() {

@@ -59,7 +59,7 @@ enum Source {
     /// By when it happened.
     Happened(Keys),
     /// The best first.
-    Ranked(Ranking),
+    Ranked(Box<Ranking>),
 }
 
 /// Entries and, where they are ranked, how well each fits.
@@ -239,13 +239,13 @@ impl Finder {
                     _ => ViewsError::NoDirectory.into(),
                 });
             };
-            Source::Ranked(Ranking::new(
+            Source::Ranked(Box::new(Ranking::new(
                 &self.recount,
                 search,
                 &self.question,
                 &tail,
                 place,
-            ))
+            )))
         } else if self.order == Order::Happened {
             let after = match place {
                 Some(Place::Happened(key)) => Some(key),

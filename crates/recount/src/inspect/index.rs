@@ -85,6 +85,9 @@ impl Index {
     }
 }
 
+/// Positions that are counted at a time.
+const POSITIONS_MAX: usize = 10_000;
+
 /// How many entries between `floor` and `tail` a question finds. The floor is the first entry of each
 /// partition that is left: what was trimmed leaves the index later.
 pub(super) async fn count(
@@ -105,16 +108,16 @@ pub(super) async fn count(
         return blocking(move || search.count(&question)).await;
     }
     // Each partition has a floor of its own.
-    const POSITIONS: usize = 10_000;
     let (mut count, mut after) = (0, None);
     loop {
         let (search, question) = (search.clone(), question.clone());
         let hits =
-            blocking(move || search.find(&question, Direction::Oldest, after, POSITIONS)).await?;
+            blocking(move || search.find(&question, Direction::Oldest, after, POSITIONS_MAX))
+                .await?;
         let kept = |hit: &&Hit| hit.position.entry_id >= floor.get(hit.position.partition);
         count += hits.iter().filter(kept).count() as u64;
         match hits.last() {
-            Some(last) if hits.len() == POSITIONS => after = Some(last.position),
+            Some(last) if hits.len() == POSITIONS_MAX => after = Some(last.position),
             _ => return Ok(count),
         }
     }

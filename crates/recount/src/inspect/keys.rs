@@ -67,9 +67,10 @@ impl Keys {
     }
 
     fn order(&self, one: Key, other: Key) -> Ordering {
-        match self.reverse {
-            false => one.cmp(&other),
-            true => other.cmp(&one),
+        if self.reverse {
+            other.cmp(&one)
+        } else {
+            one.cmp(&other)
         }
     }
 

@@ -198,13 +198,13 @@ impl Bounds {
                     recorded.0 = recorded.0.max(Some(time(*id)));
                 }
                 (Term::Until(id), false) | (Term::Since(id), true) => {
-                    recorded.1 = earlier(recorded.1, time(*id));
+                    recorded.1 = Some(earlier(recorded.1, time(*id)));
                 }
                 (Term::HappenedSince(at), false) | (Term::HappenedUntil(at), true) => {
                     happened.0 = happened.0.max(Some(*at));
                 }
                 (Term::HappenedUntil(at), false) | (Term::HappenedSince(at), true) => {
-                    happened.1 = earlier(happened.1, *at);
+                    happened.1 = Some(earlier(happened.1, *at));
                 }
                 _ => {}
             }
@@ -240,6 +240,6 @@ impl Bounds {
     }
 }
 
-fn earlier(one: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {
-    Some(one.map_or(other, |one| one.min(other)))
+fn earlier(one: Option<Timestamp>, other: Timestamp) -> Timestamp {
+    one.map_or(other, |one| one.min(other))
 }

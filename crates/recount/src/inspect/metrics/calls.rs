@@ -16,7 +16,7 @@ const OPEN_MAX: usize = 100_000;
 pub(super) struct Calls {
     open: HashMap<(String, String), Timestamp>,
     sum_ms: f64,
-    calls: u64,
+    answered: u64,
 }
 
 /// The data's fields that are about it; of other types than documented they count as absent.
@@ -72,7 +72,7 @@ impl Calls {
                 };
                 if let Some(ms) = told.or_else(between).filter(|&ms| ms >= 0.0) {
                     self.sum_ms += ms;
-                    self.calls += 1;
+                    self.answered += 1;
                 }
             }
         }
@@ -80,8 +80,8 @@ impl Calls {
 
     pub(super) fn latency(&self) -> CallLatency {
         CallLatency {
-            calls: self.calls,
-            average_ms: (self.calls > 0).then(|| self.sum_ms / self.calls as f64),
+            calls: self.answered,
+            average_ms: (self.answered > 0).then(|| self.sum_ms / self.answered as f64),
         }
     }
 }
