@@ -32,7 +32,7 @@ impl Scatter {
     pub fn long(events: u64, among: u64) -> Self {
         let mut scatter = Self::new(1, events, among);
         for session in &mut scatter.sessions {
-            session.id = Self::LONG.to_owned();
+            Self::LONG.clone_into(&mut session.id);
         }
         scatter
     }

@@ -89,11 +89,11 @@ pub fn run(run: &Run) -> Result<(), Failure> {
 
 async fn measured(run: &Run) -> Result<Measured, Failure> {
     match run.what {
-        What::Replay => rate(replay(&run.dir).await?),
-        What::Sessions => rate(rebuild(&run.dir, "sessions").await?),
-        What::Search => rate(rebuild(&run.dir, "search").await?),
-        What::Publish => rate(publish(&run.dir, run.events, false).await?),
-        What::PublishLive => rate(publish(&run.dir, run.events, true).await?),
+        What::Replay => Ok(rate(replay(&run.dir).await?)),
+        What::Sessions => Ok(rate(rebuild(&run.dir, "sessions").await?)),
+        What::Search => Ok(rate(rebuild(&run.dir, "search").await?)),
+        What::Publish => Ok(rate(publish(&run.dir, run.events, false).await?)),
+        What::PublishLive => Ok(rate(publish(&run.dir, run.events, true).await?)),
         What::Scan => {
             let recount = ours::handle(&run.dir, true).await?;
             let start = Instant::now();
@@ -107,11 +107,11 @@ async fn measured(run: &Run) -> Result<Measured, Failure> {
     }
 }
 
-fn rate((events, seconds): (u64, f64)) -> Result<Measured, Failure> {
-    Ok(Measured {
+fn rate((events, seconds): (u64, f64)) -> Measured {
+    Measured {
         value: events as f64 / seconds,
         p99: None,
-    })
+    }
 }
 
 async fn replay(dir: &Path) -> Result<(u64, f64), Failure> {
