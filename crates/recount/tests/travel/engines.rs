@@ -49,7 +49,7 @@ pub async fn redis(partitions: u32) -> Engine {
         ..RedisConfig::default()
     };
     let recount = Recount::builder()
-        .url(&server.url())
+        .url(server.url())
         .redis(config)
         .open()
         .await;
@@ -65,7 +65,7 @@ pub async fn mirrored() -> Engine {
     let server = Server::start(Flavor::Redis70, &[]);
     let folder = tempfile::tempdir().unwrap();
     let recount = Recount::builder()
-        .url(&server.url())
+        .url(server.url())
         .mirror(folder.path())
         .open()
         .await;
@@ -114,6 +114,6 @@ pub async fn say(recount: &Recount, session: &str, texts: impl IntoIterator<Item
 
 /// What the messages say.
 pub fn texts(messages: &recount::Messages) -> Vec<String> {
-    let texts = messages.messages.iter().map(|message| message.text());
+    let texts = messages.messages.iter().map(recount::StateMessage::text);
     texts.map(|text| text.unwrap().into_owned()).collect()
 }

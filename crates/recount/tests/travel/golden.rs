@@ -65,9 +65,9 @@ async fn what_changed_is_told_in_words() {
             .await
             .unwrap()
             .document(now);
-        told.push_str(&format!("{from} to {to}\n"));
+        writeln!(told, "{from} to {to}").unwrap();
         for change in recount::diff(&a, &b).changes {
-            told.push_str(&format!("  {change}\n"));
+            writeln!(told, "  {change}").unwrap();
         }
     }
     assert_snapshot!("changes", told);
