@@ -20,7 +20,7 @@ use recount_core::{Event, EventType, Timestamp, TimestampSource};
 
 use ids::EventIds;
 pub use ids::IdOrder;
-use payloads::{Kind, Pool};
+use payloads::{CALLS, Kind, Pool};
 use rng::Rng;
 pub use scatter::Scatter;
 
@@ -52,6 +52,8 @@ struct OpenSession {
     user_id: String,
     events_left: u64,
     last: Kind,
+    /// The number of its last call of a tool.
+    call: u64,
 }
 
 impl Generator {
@@ -94,7 +96,8 @@ impl Generator {
         if let Some(session) = due {
             let kind = session.go_on(&mut self.rng);
             let (session_id, user_id) = (session.id.clone(), session.user_id.clone());
-            return self.event_of(session_id, user_id, kind);
+            let call = session.call;
+            return self.event_of(session_id, user_id, kind, call);
         }
         let open = self.open.len() as u64;
         let few = open < *SESSIONS_OPEN.start();
@@ -107,14 +110,15 @@ impl Generator {
         let session = &mut self.open[at];
         let kind = session.go_on(&mut self.rng);
         let (session_id, user_id) = (session.id.clone(), session.user_id.clone());
-        let event = self.event_of(session_id, user_id, kind);
+        let call = session.call;
+        let event = self.event_of(session_id, user_id, kind, call);
         if kind == Kind::SessionEnded {
             self.open.swap_remove(at);
         }
         event
     }
 
-    fn event_of(&mut self, session_id: String, user_id: String, kind: Kind) -> Event {
+    fn event_of(&mut self, session_id: String, user_id: String, kind: Kind, call: u64) -> Event {
         let ms = START_MS + self.events / EVENTS_PER_MS;
         let id = self.ids.id(ms, self.events);
         self.events += 1;
@@ -130,7 +134,7 @@ impl Generator {
             timestamp_source: TimestampSource::Given,
             replayed: false,
             version: 1,
-            data: self.pool.pick(kind, &mut self.rng),
+            data: self.pool.pick(kind, call, &mut self.rng),
         }
     }
 
@@ -145,6 +149,7 @@ impl Generator {
             user_id: format!("user-{user:07}"),
             events_left: self.rng.skewed(SESSION_EVENTS),
             last: Kind::Nothing,
+            call: 0,
         });
         self.sessions += 1;
         self.open.len() - 1
@@ -159,6 +164,9 @@ impl OpenSession {
             0 => Kind::SessionEnded,
             _ => self.last.next(rng),
         };
+        if self.last == Kind::ToolCalled {
+            self.call = rng.below(CALLS);
+        }
         self.last
     }
 }

@@ -28,7 +28,7 @@ const WORDS: &[&str] = &[
     "flight reservation",
     "certificate",
     "\"gift card\"",
-    "baggage insurance",
+    "insurance bags",
     "error",
 ];
 

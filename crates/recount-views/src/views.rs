@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use recount_core::EventLog;
 
 pub use error::ViewError;
@@ -20,9 +21,9 @@ pub use upkeep::CaughtUp;
 
 use crate::checkpoint::Why;
 use crate::projection::Kind;
-use crate::rows::{RowsKind, Snapshot};
+use crate::rows::{KeptOpen, RowsKind, Snapshot};
 use crate::runner::{Pages, Signals, Source};
-use crate::search::SearchKind;
+use crate::search::{SearchKind, SearchReader};
 use crate::sessions::SessionsView;
 use crate::view::View;
 
@@ -39,11 +40,14 @@ struct Shared {
     source: Source,
     lock_wait: Duration,
     entries: Vec<Entry>,
+    search: SearchReader,
 }
 
 struct Entry {
     kind: Arc<dyn Kind>,
     signals: Arc<Signals>,
+    /// The rows that were read last, kept open for the next question.
+    read: Mutex<Option<KeptOpen>>,
 }
 
 /// What [`Views`] are opened with.
@@ -65,7 +69,7 @@ impl Default for ViewsOptions {
         Self {
             fingerprint: String::new(),
             lock_wait: Duration::from_secs(30),
-            commit_entries: 50_000,
+            commit_entries: 200_000,
             views: Vec::new(),
         }
     }
@@ -122,10 +126,13 @@ impl Views {
             entries.push(Entry {
                 kind,
                 signals: Arc::default(),
+                read: Mutex::default(),
             });
         }
+        let dir = dir.into();
         Ok(Self(Arc::new(Shared {
-            dir: dir.into(),
+            search: SearchReader::new(dir.join(SearchKind::NAME)),
+            dir,
             source: Source {
                 pages: Arc::new(Pages::new(Arc::clone(&source))),
                 log: source,
@@ -146,13 +153,26 @@ impl Views {
     /// The rows of a view as they were committed last; none where nothing is kept yet that this program
     /// could read.
     pub fn snapshot(&self, name: &str) -> Result<Option<Snapshot>, ViewError> {
-        let kind = &self.entry(name)?.kind;
-        let Some(snapshot) = Snapshot::open(&self.dir_of(name))? else {
+        let entry = self.entry(name)?;
+        let dir = self.dir_of(name);
+        let mut opened = Snapshot::open(&dir);
+        if opened.is_err() && entry.read.lock().take().is_some() {
+            // What was kept open may not be what stands there now.
+            opened = Snapshot::open(&dir);
+        }
+        let snapshot = opened?;
+        *entry.read.lock() = snapshot.as_ref().map(Snapshot::keep_open);
+        let Some(snapshot) = snapshot else {
             return Ok(None);
         };
         let kept = snapshot.kept()?;
-        let fits = kept.is_some_and(|kept| self.is_ours(&**kind, &kept));
+        let fits = kept.is_some_and(|kept| self.is_ours(&*entry.kind, &kept));
         Ok(fits.then_some(snapshot))
+    }
+
+    /// Asks the index of texts, as it was committed last.
+    pub fn search(&self) -> SearchReader {
+        self.0.search.clone()
     }
 
     /// The directory of a view.

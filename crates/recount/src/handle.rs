@@ -88,6 +88,11 @@ impl Recount {
         self.views.as_deref()
     }
 
+    /// Whether the log was opened by its URL and lies on this machine.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.server.is_none() && self.views.is_some()
+    }
+
     pub(crate) fn grouped(&self) -> Result<&Groups, GroupError> {
         self.groups.as_deref().ok_or(GroupError::Unsupported)
     }

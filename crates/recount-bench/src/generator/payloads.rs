@@ -7,6 +7,9 @@ use recount_core::JsonObject;
 use super::rng::Rng;
 use super::text::{WORDS, text};
 
+/// Calls of tools in the pool, each with an answer and an error.
+pub const CALLS: u64 = 8_000;
+
 /// How many payloads of each kind the pool holds: about 15 MB in all.
 const POOL: &[(Kind, usize)] = &[
     (Kind::SessionStarted, 500),
@@ -14,9 +17,9 @@ const POOL: &[(Kind, usize)] = &[
     (Kind::System, 20),
     (Kind::User, 10_000),
     (Kind::Assistant, 10_000),
-    (Kind::ToolCalled, 8_000),
-    (Kind::ToolReturned, 8_000),
-    (Kind::Error, 1_000),
+    (Kind::ToolCalled, CALLS as usize),
+    (Kind::ToolReturned, CALLS as usize),
+    (Kind::Error, CALLS as usize),
     (Kind::Search, 1_000),
     (Kind::Summary, 1_000),
     (Kind::Cleared, 100),
@@ -47,13 +50,20 @@ impl Pool {
     pub fn new(rng: &mut Rng) -> Self {
         let mut pool = vec![Vec::new(); Kind::Cleared as usize + 1];
         for &(kind, count) in POOL {
-            pool[kind as usize] = (0..count).map(|_| payload(kind, rng)).collect();
+            pool[kind as usize] = (0..count as u64)
+                .map(|number| payload(kind, number, rng))
+                .collect();
         }
         Self(pool)
     }
 
-    pub fn pick(&self, kind: Kind, rng: &mut Rng) -> JsonObject {
-        rng.pick(&self.0[kind as usize]).clone()
+    /// A payload of this kind; what is about a call, of call number `call`.
+    pub fn pick(&self, kind: Kind, call: u64, rng: &mut Rng) -> JsonObject {
+        let payloads = &self.0[kind as usize];
+        match kind {
+            Kind::ToolCalled | Kind::ToolReturned | Kind::Error => payloads[call as usize].clone(),
+            _ => rng.pick(payloads).clone(),
+        }
     }
 
     /// Bytes of all the payloads.
@@ -64,7 +74,7 @@ impl Pool {
     }
 }
 
-fn payload(kind: Kind, rng: &mut Rng) -> JsonObject {
+fn payload(kind: Kind, number: u64, rng: &mut Rng) -> JsonObject {
     let mut json = String::new();
     match kind {
         Kind::Nothing | Kind::SessionStarted => {
@@ -94,14 +104,14 @@ fn payload(kind: Kind, rng: &mut Rng) -> JsonObject {
             message(&mut json, "assistant", bytes, rng);
         }
         Kind::ToolCalled => {
-            let tool = tool(&mut json, rng);
+            let tool = tool(&mut json, number);
             json.push_str(r#","arguments":"#);
             let records = if tool == "book_reservation" { 14 } else { 4 };
             object(&mut json, records, rng);
             json.push('}');
         }
         Kind::ToolReturned => {
-            tool(&mut json, rng);
+            tool(&mut json, number);
             json.push_str(r#","result":["#);
             // Most answers are about one thing, some are long lists.
             let records = match rng.below(100) {
@@ -116,7 +126,7 @@ fn payload(kind: Kind, rng: &mut Rng) -> JsonObject {
             let _ = write!(json, r#"],"duration_ms":{}}}"#, rng.skewed(5..=5_000));
         }
         Kind::Error => {
-            tool(&mut json, rng);
+            tool(&mut json, number);
             json.push_str(r#","code":"not_found","message":"Error: "#);
             text(&mut json, 60, rng);
             json.push_str("\"}");
@@ -153,13 +163,14 @@ fn message(json: &mut String, role: &str, bytes: u64, rng: &mut Rng) {
     let _ = write!(json, r#"","tokens":{}}}"#, bytes / 4 + 1);
 }
 
-/// Opens the object and writes which tool it is about, and which call.
-fn tool(json: &mut String, rng: &mut Rng) -> &'static str {
-    let tool = *rng.pick(TOOLS);
+/// Opens the object and writes which call it is about, and of which tool.
+fn tool(json: &mut String, call: u64) -> &'static str {
+    let mut own = Rng::new(call);
+    let tool = *own.pick(TOOLS);
     let _ = write!(
         json,
         r#"{{"tool":"{tool}","call_id":"call_{:016x}""#,
-        rng.next()
+        own.next()
     );
     tool
 }

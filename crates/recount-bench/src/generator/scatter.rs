@@ -19,6 +19,7 @@ impl Scatter {
             user_id: format!("user-scattered-{number:03}"),
             events_left: session_events,
             last: Kind::Nothing,
+            call: 0,
         };
         Self {
             sessions: (0..sessions).map(open).collect(),

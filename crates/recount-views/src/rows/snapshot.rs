@@ -39,6 +39,13 @@ impl Snapshot {
         }
     }
 
+    /// Keeps the file open while it lives: opening it costs more than most questions.
+    pub(crate) fn keep_open(&self) -> KeptOpen {
+        KeptOpen {
+            _store: Arc::clone(&self.store),
+        }
+    }
+
     /// The value under `key`.
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, RowsError> {
         if key.len() > KEY_BYTES_MAX {
@@ -95,6 +102,11 @@ impl Snapshot {
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
+}
+
+/// A file that stays open.
+pub(crate) struct KeptOpen {
+    _store: Arc<Store>,
 }
 
 impl std::fmt::Debug for Snapshot {

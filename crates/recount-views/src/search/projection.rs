@@ -6,22 +6,24 @@ use std::path::Path;
 
 use recount_core::{Position, Recorded};
 
-use super::SearchReader;
 use super::files;
 use super::schema::VERSION;
 use super::writer::Writer;
 use crate::checkpoint::Kept;
 use crate::projection::{Halt, Kind, Projection};
-use crate::views::{ViewError, Views};
-
-const NAME: &str = "search";
+use crate::views::ViewError;
 
 /// The view `search`.
 pub(crate) struct SearchKind;
 
+impl SearchKind {
+    /// Its name.
+    pub(crate) const NAME: &'static str = "search";
+}
+
 impl Kind for SearchKind {
     fn name(&self) -> &'static str {
-        NAME
+        Self::NAME
     }
 
     fn version(&self) -> u32 {
@@ -107,12 +109,5 @@ impl Projection for SearchProjection {
 
     fn roll_back(&mut self) -> Result<(), ViewError> {
         self.writer.roll_back()
-    }
-}
-
-impl Views {
-    /// Asks the index of texts, as it was committed last.
-    pub fn search(&self) -> SearchReader {
-        SearchReader::new(self.dir_of(NAME))
     }
 }

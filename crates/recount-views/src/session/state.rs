@@ -430,15 +430,17 @@ impl ToolCalls {
         });
     }
 
-    /// The call that is meant: the one of that id, or where there is no id, the oldest of that tool without
+    /// The call that is meant: the newest of that id, or where there is no id, the oldest of that tool without
     /// one.
     fn find(&self, facts: &Facts<'_>) -> Option<usize> {
         let call_id = facts.call_id.as_deref().map(kept);
         let tool = facts.tool.as_deref().map(kept);
-        self.open.iter().position(|call| match call_id {
-            Some(_) => call.call_id.as_deref() == call_id,
-            None => call.call_id.is_none() && call.tool.as_deref() == tool,
-        })
+        let mut open = self.open.iter();
+        match call_id {
+            // The one that is answered is mostly the last.
+            Some(_) => open.rposition(|call| call.call_id.as_deref() == call_id),
+            None => open.position(|call| call.call_id.is_none() && call.tool.as_deref() == tool),
+        }
     }
 
     fn fail(&mut self, facts: &Facts<'_>) {

@@ -18,7 +18,7 @@ impl SessionAt {
             SessionStatus::Ended { reason } => reason.as_deref(),
             _ => None,
         };
-        json!({
+        let mut document = json!({
             "session_id": state.session_id,
             "forked_from": state.forked_from.as_ref().map(lineage),
             "user_id": state.user_id,
@@ -53,8 +53,10 @@ impl SessionAt {
             "message_count": state.message_count,
             "messages_complete": self.messages.complete,
             "messages_missing": self.messages.missing,
-            "messages": self.messages.messages.iter().map(message).collect::<Vec<_>>(),
-        })
+        });
+        // Put in as it is: the macro would copy it.
+        document["messages"] = self.messages.messages.iter().map(message).collect();
+        document
     }
 
     /// `unknown`, `active`, `idle` or `ended`.

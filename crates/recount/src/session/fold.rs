@@ -34,9 +34,26 @@ impl Session {
             Some(looked) => looked,
             None => self.begin(at, last).await?,
         };
-        looked.page = self.recent(0).await?;
+        looked.page = if self.is_all_known(at, &looked.state) {
+            SessionPage {
+                revision: looked.state.revision,
+                ..SessionPage::default()
+            }
+        } else {
+            self.recent(0).await?
+        };
         self.check(at, &mut looked)?;
         Ok(looked)
+    }
+
+    /// Whether the session's page could tell nothing new: on disk each entry is numbered where it lies, and
+    /// there is one at the moment.
+    fn is_all_known(&self, at: At, state: &SessionState) -> bool {
+        let reached = match at {
+            At::Revision(asked) => state.revision == asked,
+            _ => true,
+        };
+        self.recount.is_on_disk() && state.own_events > 0 && reached
     }
 
     /// The last state before a moment that the views keep. What they do not have, or cannot say, costs
