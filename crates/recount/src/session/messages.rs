@@ -53,11 +53,20 @@ impl Session {
         state: &SessionState,
         last: usize,
     ) -> Result<Messages, SessionError> {
+        Ok(self.walked(state, last).await?.messages(state, last))
+    }
+
+    /// The newest `last` messages, and what lay between them.
+    pub(super) async fn walked(
+        &self,
+        state: &SessionState,
+        last: usize,
+    ) -> Result<Wanted, SessionError> {
         let mut wanted = Wanted::of(state, last);
         if let Some(position) = state.position {
             self.walk(self.id.clone(), position, &mut wanted).await?;
         }
-        Ok(wanted.messages(state, last))
+        Ok(wanted)
     }
 
     /// Takes what is wanted from a session, backwards from `position`, and from those that it was forked
@@ -121,6 +130,33 @@ pub(super) struct Wanted {
     found: Vec<StateMessage>,
     /// Whether entries are missing between those that were seen.
     hole: bool,
+    /// The state's newest summary and its newest error, if they are come across.
+    pub(super) summary: Beside,
+    pub(super) last_error: Beside,
+}
+
+/// An entry that is not looked for, and taken where it is come across.
+#[derive(Default)]
+pub(super) struct Beside {
+    at: Option<Position>,
+    found: Option<Event>,
+}
+
+impl Beside {
+    fn new(at: Option<Position>) -> Self {
+        Self { at, found: None }
+    }
+
+    fn see(&mut self, recorded: &Recorded) {
+        if self.at == Some(recorded.position) {
+            self.found = understood(recorded).cloned();
+        }
+    }
+
+    /// What it is; none where it has yet to be looked for.
+    pub(super) fn take(&mut self) -> Option<Event> {
+        self.found.take()
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -137,6 +173,8 @@ impl Wanted {
             left: there.min(last),
             found: Vec::new(),
             hole: false,
+            summary: Beside::new(state.summary),
+            last_error: Beside::new(state.last_error),
         }
     }
 
@@ -145,6 +183,8 @@ impl Wanted {
         if let Some(newer) = newer {
             self.hole |= is_hole(recorded.revision, newer.revision);
         }
+        self.summary.see(recorded);
+        self.last_error.see(recorded);
         match understood(recorded).map(|event| (event, &event.event_type)) {
             Some((event, EventType::MessageAdded)) => self.found(message(recorded, event)),
             // What came before is forgotten.

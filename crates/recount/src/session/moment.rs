@@ -51,7 +51,12 @@ impl Session {
                 let messages = self.messages_gathered(&state, gathered, last).await?;
                 (messages, summary, last_error)
             }
-            None => (self.messages(&state, last).await?, None, None),
+            None => {
+                let mut walked = self.walked(&state, last).await?;
+                let summary = walked.summary.take().as_ref().map(summary_of);
+                let last_error = walked.last_error.take().as_ref().map(error_of);
+                (walked.messages(&state, last), summary, last_error)
+            }
         };
         Ok(SessionAt {
             summary: match summary {
