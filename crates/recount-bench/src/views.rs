@@ -74,6 +74,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         taken.measure(What::Sessions, log.dir.path(), log.events)?;
         taken.measure(What::Search, log.dir.path(), log.events)?;
         taken.measure(What::Scan, log.dir.path(), log.events)?;
+        taken.measure(What::Timeline, log.dir.path(), log.events)?;
     }
     for run in 1..=options.common.runs {
         eprintln!("{run} of {}", options.common.runs);

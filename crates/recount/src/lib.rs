@@ -107,23 +107,17 @@ pub use recount_disk::SyncMode;
 pub use recount_redis::{InvalidRedisUrl, RedisUrl, WaitAof};
 pub use recount_runtime::{
     Attempt, Backoff, BatchHandler, Consumer, ConsumerBuilder, ConsumerError, ConsumerMetrics,
-    ConsumerReport, DeadError, DeadLetters, Handler, HandlerError, Latency, Letter, LetterState,
-    Message, Reason, RunningConsumer,
-};
-pub use recount_runtime::{Effect, Ledger, Once, Refusal, Retried};
-pub use recount_runtime::{
-    Incident, IncidentKind, Mirror, MirrorError, Progress as MirrorProgress, Role as MirrorRole,
+    ConsumerReport, DeadError, DeadLetters, Effect, Handler, HandlerError, Incident, IncidentKind,
+    Latency, Ledger, Letter, LetterState, Message, Mirror, MirrorError, Once,
+    Progress as MirrorProgress, Reason, Refusal, Retried, Role as MirrorRole, RunningConsumer,
 };
 pub use recount_views::{
-    CaughtUp, Fault, Finding, Progress as ViewProgress, Registered, RowRange, Rows, RowsError,
-    RunningViews, Snapshot, Upkeep, View, ViewStatus, Views, ViewsOptions,
+    CaughtUp, Clause, Excerpt, Fault, Finding, InvalidListCursor, Lineage, ListCursor, ListError,
+    OpenCall, Progress as ViewProgress, Question, Registered, RowRange, Rows, RowsError,
+    RunningViews, SessionList, SessionOrder, SessionRows, SessionStanding, SessionState,
+    SessionStatus, SessionsReader, Snapshot, Term, Tokens, ToolCalls, Upkeep, UserList, UserOrder,
+    UserRow, UserRows, View, ViewError, ViewStatus, Views, ViewsOptions, excerpt, text_of,
 };
-pub use recount_views::{Clause, Excerpt, Progress, Question, Term, ViewError, excerpt, text_of};
-pub use recount_views::{
-    InvalidListCursor, ListCursor, ListError, SessionList, SessionOrder, SessionRows,
-    SessionStanding, SessionsReader, UserList, UserOrder, UserRow, UserRows,
-};
-pub use recount_views::{Lineage, OpenCall, SessionState, SessionStatus, Tokens, ToolCalls};
 pub use replay::{InvalidPace, Pace, Replay, ReplayError, ReplayMark};
 pub use session::{
     At, Change, Diff, ForkError, Forked, InvalidAt, Messages, Session, SessionAt, SessionError,

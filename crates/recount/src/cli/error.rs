@@ -135,8 +135,8 @@ impl From<OpenError> for Failure {
             ) => Self::usage(message),
             OpenError::Disk(DiskError::Locked { .. }) => Self::Locked {
                 message,
-                hint: "tail, events, state, replay, groups, pending, info, export, doctor and \
-                       trim --dry-run only read, and work beside the process that writes",
+                hint: "tail, events, search, sessions, timeline, state, memory recent, replay, info, export \
+                       and others that only read work beside the process that writes",
             },
             _ => Self::new(message),
         }

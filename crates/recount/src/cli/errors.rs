@@ -18,7 +18,7 @@ use super::table::columns;
 /// An error is an event of the type error.occurred. They come newest first, as they were recorded; the time shown is
 /// when they happened, the number that of the event in its session, which recount state --at takes. The counts are of all that match, however many are shown.
 #[derive(clap::Args)]
-#[command(after_help = format!("{}\n\n{EXAMPLES}", super::select::QUERIES))]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", super::select::QUERIES))]
 pub(super) struct Args {
     #[command(flatten)]
     query: QueryArgs,

@@ -19,7 +19,7 @@ use super::settings::Settings;
 /// the first such question builds (see recount views). On a server, what is asked for by user or type
 /// is looked for in a mirror on this machine, which the first such question builds (see recount mirrors).
 #[derive(clap::Args)]
-#[command(after_help = format!("{}\n\n{EXAMPLES}", super::select::QUERIES))]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", super::select::QUERIES))]
 // Each is a flag of its own.
 #[expect(clippy::struct_excessive_bools)]
 pub(super) struct Args {

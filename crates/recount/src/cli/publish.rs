@@ -100,10 +100,12 @@ Examples:
   echo '{\"id\":\"e1\",\"type\":\"note\",\"session_id\":\"s1\"}' | recount publish --json
 
 Event types and the keys of their data:
-  message.added     role (user, assistant, ...), content, tokens, model
+  message.added     role (user, assistant, ...), content, tokens, tokens_in,
+                    tokens_out, cost, model
   session.started   metadata
-  session.ended     reason, duration_ms
-  session.forked    parent_session_id, at_entry_id
+  session.ended     reason, duration_ms, reward
+  session.forked    parent_session_id, at_entry_id, at_partition, at_revision,
+                    state
   tool.called       tool, arguments, call_id
   tool.returned     tool, call_id, result, duration_ms
   error.occurred    message, code, tool, call_id
@@ -358,11 +360,13 @@ mod tests {
             .iter()
             .find(|section| section.title.starts_with("Event types"))
             .unwrap();
-        let told = types.lines.iter().map(|line| {
+        // A line that goes on with the one before is indented.
+        let lines = types.lines.join("\n").replace("\n  ", " ");
+        let told = lines.lines().map(|line| {
             let (name, keys) = line.split_once(' ').unwrap();
             // Without the examples of a key's values.
             let keys = keys.replace(" (user, assistant, ...)", "");
-            let keys: Vec<_> = keys.trim().split(", ").map(str::to_owned).collect();
+            let keys: Vec<_> = keys.split(',').map(|key| key.trim().to_owned()).collect();
             (name.to_owned(), keys)
         });
         let known = EventType::KNOWN

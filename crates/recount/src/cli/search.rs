@@ -19,7 +19,7 @@ use super::settings::Settings;
 /// the place that was found. The index is built by the first search and kept up to date by later ones (see
 /// recount views); in a session, events are looked at one by one.
 #[derive(clap::Args)]
-#[command(after_help = format!("{}\n\n{EXAMPLES}", super::select::QUERIES))]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", super::select::QUERIES))]
 pub(super) struct Args {
     #[command(flatten)]
     query: QueryArgs,

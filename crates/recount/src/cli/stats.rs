@@ -12,7 +12,7 @@ use super::table::{columns, facts};
 ///
 /// Everything that is asked for is looked at, once.
 #[derive(clap::Args)]
-#[command(after_help = format!("{FIGURES}\n\n{}\n\n{EXAMPLES}", super::select::QUERIES))]
+#[command(after_help = format!("{EXAMPLES}\n\n{FIGURES}\n\n{}", super::select::QUERIES))]
 pub(super) struct Args {
     #[command(flatten)]
     query: QueryArgs,

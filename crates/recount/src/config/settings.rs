@@ -87,7 +87,10 @@ pub const SETTINGS: &[Setting] = &[
             },
         },
     )
-    .flag("--fsync", "publish, replay, trim, import, demo"),
+    .flag(
+        "--fsync",
+        "publish, fork, memory, replay, trim, import, demo",
+    ),
     Setting::new(
         "batch_size",
         "Events that commands which take in many put into one append at most",

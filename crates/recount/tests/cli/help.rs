@@ -105,6 +105,7 @@ fn there_is_a_manual_page_for_every_command() {
         ("groups", &["delete", "consumers", "set", "create"][..]),
         ("dead", &["discard", "retry", "show", "list"]),
         ("mirrors", &["forget", "settle", "run"]),
+        ("views", &["rebuild", "run"]),
         (
             "memory",
             &[

@@ -38,8 +38,12 @@ fn a_program_gets_event_excerpt_and_score() {
     assert_eq!(hits.len(), 1, "{}", run.stderr);
     assert_eq!(hits[0]["event"]["id"], "e2");
     let text = hits[0]["excerpt"]["text"].as_str().unwrap();
-    let mark = |at: usize| hits[0]["excerpt"]["marks"][0][at].as_u64().unwrap() as usize;
-    assert_eq!(&text[mark(0)..mark(1)], "order");
+    let marks = hits[0]["excerpt"]["marks"].as_array().unwrap();
+    let marked = marks.iter().map(|mark| {
+        let end = |at: usize| mark[at].as_u64().unwrap() as usize;
+        &text[end(0)..end(1)]
+    });
+    assert_eq!(marked.collect::<Vec<_>>(), ["my", "order"]);
     assert!(hits[0]["score"].as_f64().unwrap() > 0.0);
     let counted = sandbox.run(&["search", "--count", "find_order"]);
     assert_eq!(counted.stdout, "2\n");

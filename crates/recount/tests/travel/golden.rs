@@ -1,5 +1,7 @@
 //! One conversation, looked at in full.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 use recount::{At, Timestamp};
 use serde_json::Value;

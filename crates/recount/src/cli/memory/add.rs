@@ -25,7 +25,7 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     text: String,
 
-    /// Who said it: user, assistant, system, tool, ...
+    /// Who said it: user, assistant, system, tool or another
     #[arg(long, value_name = "ROLE")]
     role: String,
 

@@ -13,7 +13,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     pub(super) writer: Writer,
 
-    /// Why
+    /// Why it is cleared
     #[arg(long, value_name = "TEXT", default_value = "asked")]
     reason: String,
 }

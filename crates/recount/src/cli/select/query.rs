@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use recount::{Finder, Looked, Progress, Query, Question, Recount, Term, Timestamp, language};
+use recount::{Finder, Looked, Query, Question, Recount, Term, Timestamp, ViewProgress, language};
 
 use super::SelectArgs;
 use crate::cli::error::Result;
@@ -27,13 +27,14 @@ pub(crate) struct QueryArgs {
 /// The last part of the help of commands that take a query.
 pub(crate) const QUERIES: &str = "\
 Queries:
-  session:ID user:ID agent:ID trace:ID type:TYPE id:ID   a,b for any of several
-  since:TIME until:TIME                                  recorded then; TIME as for --since
-  happened-since:TIME happened-until:TIME                happened then
-  refund \"timed out\"                                     words of its text; next to one another
-  -type:message.added -refund                            - before what must not hold
-  All of it must hold. Put the whole query in single quotes, so that a shell leaves it as it is;
-  if it begins with -, write -- before it.";
+  session:ID user:ID agent:ID trace:ID
+  type:TYPE id:ID               each a,b for any of several
+  since:TIME until:TIME         recorded then; TIME as for --since
+  happened-since:TIME happened-until:TIME
+  refund \"timed out\"            words of its text; next to one another
+  -type:message.added -refund   - before what must not hold
+  All of it must hold. Single quotes around the whole query keep it from the
+  shell; if it begins with -, write -- before it.";
 
 impl QueryArgs {
     /// All that must hold.
@@ -88,7 +89,7 @@ pub(crate) async fn indexed(
 ) -> Result<(Finder, Searching)> {
     let bar = progress_bar(None, TEMPLATE, settings.quiet());
     let rebuilt = Mutex::new(None);
-    let tell = |progress: Progress| {
+    let tell = |progress: ViewProgress| {
         if let Some(why) = progress.rebuilt {
             *rebuilt.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
         }

@@ -137,13 +137,14 @@ fn settings_know_the_commands_that_have_their_flags() {
     let cli = crate::cli::Cli::command();
     for setting in SETTINGS {
         let Some(flag) = setting.flag else { continue };
-        let has_it = |command: &clap::Command| {
+        let own = |command: &clap::Command| {
             let mut arguments = command.get_arguments();
             arguments.any(|argument| argument.get_long() == flag.strip_prefix("--"))
         };
+        let has_it = |command: &clap::Command| own(command) || command.get_subcommands().any(own);
         let commands: Vec<_> = match setting.commands {
             // Global flags; the demo has its own of the same names.
-            "" if has_it(&cli) => continue,
+            "" if own(&cli) => continue,
             _ => cli
                 .get_subcommands()
                 .filter(|command| has_it(command))

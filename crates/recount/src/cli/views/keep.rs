@@ -1,11 +1,13 @@
 //! `recount views run`
 
 use recount::{RunningViews, Upkeep};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{failure, opened};
 use crate::cli::error::{Failure, Result};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::output::Output;
 use crate::cli::settings::{Settings, warn};
 
 /// Keep the views up to date until Ctrl-C
@@ -19,6 +21,10 @@ pub(super) struct Args {
     /// The views; all where none is named
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+
+    /// Print how each view stands as a JSON object whenever that changes, one a line
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -47,10 +53,17 @@ pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interru
         names.join(", ")
     ));
     let mut changes = changes(&running, &names);
+    let mut output = Output::new();
     loop {
         tokio::select! {
             change = changes.recv() => match change {
-                Some((view, upkeep)) => tell(&view, &upkeep, settings),
+                Some((view, upkeep)) => {
+                    if args.json {
+                        output.line(document(&view, &upkeep))?;
+                        output.flush()?;
+                    }
+                    tell(&view, &upkeep, settings);
+                }
                 None => break,
             },
             () = interrupt.pressed() => break,
@@ -80,6 +93,18 @@ fn changes(running: &RunningViews, names: &[&str]) -> mpsc::UnboundedReceiver<Ch
         });
     }
     changes
+}
+
+fn document(view: &str, upkeep: &Upkeep) -> Value {
+    let (state, reason) = match upkeep {
+        Upkeep::Elsewhere => ("elsewhere", None),
+        Upkeep::CatchingUp => ("catching up", None),
+        Upkeep::Live => ("live", None),
+        Upkeep::Stopped(finding) => ("stopped", Some(finding.to_string())),
+        Upkeep::Failing(error) => ("failing", Some(error.to_string())),
+        _ => ("unknown", None),
+    };
+    json!({"name": view, "state": state, "reason": reason})
 }
 
 fn tell(view: &str, upkeep: &Upkeep, settings: &Settings) {

@@ -8,7 +8,7 @@ use super::{DAY, Field, Setting};
 use crate::config::Secret;
 use crate::config::redis::{parse_wait_aof, show_wait_aof};
 
-const APPENDING: &str = "publish, replay, import, demo";
+const APPENDING: &str = "publish, fork, memory, replay, import, demo";
 /// More replicas than anybody has.
 const REPLICAS_MAX: u64 = 100;
 const MS: Duration = Duration::from_millis(1);
