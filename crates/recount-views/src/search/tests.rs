@@ -510,7 +510,7 @@ fn an_excerpt_shows_what_was_found_and_where() {
         "…like a [Réfund] of my order, the…"
     );
     assert_eq!(shown(text, &word("promised"), 20), "…I was [promised]");
-    assert_eq!(shown(text, &word("absent"), 12), "Hello, I wo…");
+    assert_eq!(shown(text, &word("absent"), 12), "Hello, I w…");
     assert_eq!(shown("", &refund, 12), "");
     let phrase = question(&[
         (false, Term::Phrase("like a refund".into())),

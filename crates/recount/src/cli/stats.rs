@@ -24,16 +24,20 @@ pub(super) struct Args {
 
 const FIGURES: &str = "\
 Figures:
-  events           those that match; entries that are no events are counted apart
-  rate             events by the length of the range. With --since or --until the range is one
-                   of recording: from --since, or the first event, to --until, or now; without,
-                   one of happening: from the first event to the last, or as happened-since:
-                   and happened-until: say
-  average latency  the mean of how long tools and searches took: duration_ms of tool.returned
-                   and search.performed, where a tool's answer has none, the time since its
-                   call (the same session and call_id) if that is in the range
-  errors           events of the type error.occurred, and their share of all events
-  active sessions  sessions with at least one event in the range; active users likewise
+  events           those that match; entries that are no events are counted
+                   apart
+  rate             events by the length of the range. With --since or --until
+                   the range is one of recording: from --since, or the first
+                   event, to --until, or now; without, one of happening: from
+                   the first event to the last, or as happened-since: and
+                   happened-until: say
+  average latency  the mean of how long tools and searches took: duration_ms
+                   of tool.returned and search.performed, where a tool's answer
+                   has none, the time since its call (the same session and
+                   call_id) if that is in the range
+  errors           events of the type error.occurred, and their share of all
+  active sessions  sessions with at least one event in the range; active users
+                   likewise
   types            the ten most frequent";
 
 const EXAMPLES: &str = "\

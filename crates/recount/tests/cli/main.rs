@@ -54,3 +54,5 @@ mod state;
 mod stats;
 mod support;
 mod timeline;
+#[cfg(unix)]
+mod views;

@@ -49,7 +49,7 @@ pub(in crate::cli) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   recount memory add s1 --role user \"Hello\"
-  recount memory add s1 --role assistant --model gpt-5-mini --tokens 12 \"Hi there\"
+  recount memory add s1 --role assistant --model gpt-5-mini --tokens 12 \"Hi\"
   my-agent answer | recount memory add s1 --role assistant -
   recount memory add s1 --role user --user ada --expect-revision 4 \"Go on\" --json";
 
