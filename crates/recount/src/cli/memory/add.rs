@@ -51,7 +51,7 @@ Examples:
   recount memory add s1 --role user \"Hello\"
   recount memory add s1 --role assistant --model gpt-5-mini --tokens 12 \"Hi\"
   my-agent answer | recount memory add s1 --role assistant -
-  recount memory add s1 --role user --user ada --expect-revision 4 \"Go on\" --json";
+  recount memory add s1 --role user --expect-revision 4 \"Go on\" --json";
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result {
     let text = if args.text == "-" {

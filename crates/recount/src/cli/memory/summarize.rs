@@ -27,8 +27,8 @@ pub(in crate::cli) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   recount memory summarize s1
-  RECOUNT_SUMMARIZER_URL=http://localhost:11434/v1 RECOUNT_SUMMARIZER_MODEL=qwen3 \\
-      recount memory summarize s1 --json";
+  export RECOUNT_SUMMARIZER_URL=http://localhost:11434/v1 \\
+      RECOUNT_SUMMARIZER_MODEL=qwen3 && recount memory summarize s1";
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let summarizer: Box<dyn Summarizer> = if args.extractive {
