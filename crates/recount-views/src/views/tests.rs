@@ -99,7 +99,7 @@ async fn a_view_takes_in_the_log_and_what_is_added_to_it() {
 async fn progress_is_told_and_ends_at_the_whole() {
     let place = Place::new(1);
     place.log.fill(95);
-    let told = parking_lot::Mutex::new(Vec::new());
+    let told = Mutex::new(Vec::new());
     let views = place.views();
     views
         .catch_up(&["chain"], &|progress| told.lock().push(progress))
