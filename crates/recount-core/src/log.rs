@@ -136,6 +136,13 @@ pub trait EventLog: Send + Sync + 'static {
     /// call returns, and stays gone after a crash; disk space may be freed later.
     async fn trim(&self, request: &TrimRequest) -> Result<TrimReport, TrimError>;
 
+    /// A number for what a partition is a history of, where the log can tell: one that is in its place
+    /// later, because it was made anew or the server lost what it had given out, has another. Trimming
+    /// changes nothing. Whoever keeps what was made of entries is to drop it then, and begin again.
+    async fn history(&self, _partition: Partition) -> Result<Option<u64>, ReadError> {
+        Ok(None)
+    }
+
     /// What the log holds and what it promises, at this moment.
     async fn info(&self) -> Result<LogInfo, ReadError>;
 

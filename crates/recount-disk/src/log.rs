@@ -353,6 +353,11 @@ impl EventLog for DiskLog {
         .await
     }
 
+    async fn history(&self, _: u32) -> Result<Option<u64>, ReadError> {
+        let [a, b, c, d, e, f, g, h, ..] = self.shared.dir.meta.identity;
+        Ok(Some(u64::from_le_bytes([a, b, c, d, e, f, g, h])))
+    }
+
     async fn info(&self) -> Result<LogInfo, ReadError> {
         let snapshot = self.snapshot().await?;
         let shared = Arc::clone(&self.shared);

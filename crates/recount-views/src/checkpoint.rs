@@ -22,11 +22,20 @@ pub(crate) struct Place {
     ms: u64,
     seq: u64,
     hash: u64,
+    /// What the log said then that the partition is a history of.
+    history: Option<u64>,
 }
 
 impl Place {
     pub(crate) fn entry_id(self) -> EntryId {
         EntryId::new(self.ms, self.seq)
+    }
+
+    /// Whether `history` is another one than that which the entry was of.
+    pub(crate) fn is_of_another(self, history: Option<u64>) -> bool {
+        self.history
+            .zip(history)
+            .is_some_and(|(mine, other)| mine != other)
     }
 
     /// Whether `entry` is what was taken in here.
@@ -64,14 +73,19 @@ impl Checkpoint {
             .map(|(&partition, &place)| (partition, place))
     }
 
-    /// Moves past `entries`, which are of one partition and in its order.
-    pub(crate) fn advance(&mut self, entries: &[Recorded]) {
+    pub(crate) fn place(&self, partition: Partition) -> Option<Place> {
+        self.places.get(&partition).copied()
+    }
+
+    /// Moves past `entries`, which are of one partition, whose `history` this is, and in its order.
+    pub(crate) fn advance(&mut self, entries: &[Recorded], history: Option<u64>) {
         let Some(last) = entries.last() else { return };
         let EntryId { ms, seq } = last.position.entry_id;
         let place = Place {
             ms,
             seq,
             hash: hash(last),
+            history,
         };
         self.places.insert(last.position.partition, place);
         self.entries += entries.len() as u64;

@@ -26,6 +26,7 @@ pub(crate) struct FakeLog {
     page_entries: usize,
     grown: watch::Sender<()>,
     pub(crate) reads: AtomicU64,
+    history: AtomicU64,
 }
 
 impl FakeLog {
@@ -36,6 +37,7 @@ impl FakeLog {
             page_entries,
             grown: watch::Sender::new(()),
             reads: AtomicU64::new(0),
+            history: AtomicU64::new(0),
         })
     }
 
@@ -84,6 +86,12 @@ impl FakeLog {
         let mut partitions = self.partitions.lock();
         let last = partitions[partition].last_mut().unwrap();
         *last = recorded(last.position, "s0", text);
+    }
+
+    /// Another log takes the place of this one, whose ids go on above.
+    pub(crate) fn renew(&self) {
+        self.partitions.lock().iter_mut().for_each(Vec::clear);
+        self.history.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn entries(&self, partition: usize) -> Vec<Recorded> {
@@ -168,6 +176,10 @@ impl EventLog for FakeLog {
 
     async fn trim(&self, _: &TrimRequest) -> Result<TrimReport, TrimError> {
         Err(TrimError::Closed)
+    }
+
+    async fn history(&self, _: u32) -> Result<Option<u64>, ReadError> {
+        Ok(Some(self.history.load(Ordering::Relaxed)))
     }
 
     async fn info(&self) -> Result<LogInfo, ReadError> {

@@ -139,11 +139,11 @@ impl Maintained {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(), ViewError> {
         match self.try_catch_up(target, progress).await {
-            Err(ViewError::Damaged { what, .. }) => {
-                self.start_anew(Why::Damaged { what }).await?;
+            Err(error) => {
+                self.start_anew(reason_to_begin_anew(error)?).await?;
                 self.try_catch_up(target, progress).await
             }
-            other => other,
+            done => done,
         }
     }
 
@@ -185,13 +185,24 @@ impl Maintained {
 
     /// Takes in a page. Where an entry stops the view, it is committed before that entry, with the finding.
     async fn take(&mut self, page: Arc<Vec<Recorded>>) -> Result<(), ViewError> {
+        let Some(position) = page.last().map(|last| last.position) else {
+            return Ok(());
+        };
+        // Asked after the page was read: if it is still the same now, the page was of it too.
+        let history = self.source.log.history(position.partition).await?;
+        let place = self.kept.checkpoint.place(position.partition);
+        if place.is_some_and(|place| place.is_of_another(history)) {
+            return Err(ViewError::Replaced {
+                position: position.to_string(),
+            });
+        }
         let entries = Arc::clone(&page);
         let taken = self
             .work(move |projection| projection.take(&entries))
             .await?;
         match taken {
             Ok(()) => {
-                self.kept.checkpoint.advance(&page);
+                self.kept.checkpoint.advance(&page, history);
                 self.staged += page.len() as u64;
                 Ok(())
             }
@@ -281,6 +292,15 @@ fn fresh(kind: &dyn Kind, source: &Source, rebuilt: Option<Why>) -> Kept {
         fingerprint: source.fingerprint.clone(),
         rebuilt,
         ..Kept::default()
+    }
+}
+
+/// Why a view is to be built anew after `error`, if that helps.
+fn reason_to_begin_anew(error: ViewError) -> Result<Why, ViewError> {
+    match error {
+        ViewError::Damaged { what, .. } => Ok(Why::Damaged { what }),
+        ViewError::Replaced { position } => Ok(Why::LogReplaced { position }),
+        other => Err(other),
     }
 }
 

@@ -78,6 +78,10 @@ impl EventLog for UpcastLog {
         self.stored.trim(request).await
     }
 
+    async fn history(&self, partition: Partition) -> Result<Option<u64>, ReadError> {
+        self.stored.history(partition).await
+    }
+
     async fn info(&self) -> Result<LogInfo, ReadError> {
         self.stored.info().await
     }

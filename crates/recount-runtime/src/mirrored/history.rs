@@ -117,6 +117,14 @@ impl EventLog for MirrorHistory {
         self.log.trim(request).await
     }
 
+    /// That of the copy: another one after the server lost what was mirrored.
+    async fn history(&self, partition: Partition) -> Result<Option<u64>, ReadError> {
+        match self.mirror().await?.log(partition) {
+            Some(log) => log.history(0).await,
+            None => Ok(None),
+        }
+    }
+
     async fn info(&self) -> Result<LogInfo, ReadError> {
         self.log.info().await
     }

@@ -151,10 +151,10 @@ fn a_checkpoint_knows_what_it_covers() {
     let (a, b) = (log.add("s0", "a"), log.add("s1", "b"));
     let cursor = |positions: &[Position]| positions.iter().copied().collect();
     assert!(checkpoint.covers(&cursor(&[])));
-    checkpoint.advance(&log.entries(a.partition as usize));
+    checkpoint.advance(&log.entries(a.partition as usize), Some(1));
     assert!(checkpoint.covers(&cursor(&[a])));
     assert!(!checkpoint.covers(&cursor(&[a, b])));
-    checkpoint.advance(&log.entries(b.partition as usize));
+    checkpoint.advance(&log.entries(b.partition as usize), None);
     assert!(checkpoint.covers(&cursor(&[a, b])));
     let beyond = Position {
         entry_id: EntryId::new(9, 0),

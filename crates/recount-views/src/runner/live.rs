@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Feed, Maintained, Source, blocking, lost};
-use crate::checkpoint::Why;
+use super::{Feed, Maintained, Source, blocking, lost, reason_to_begin_anew};
 use crate::projection::Kind;
 use crate::views::lock::Lock;
 use crate::views::{Upkeep, ViewError};
@@ -111,12 +110,13 @@ impl Maintained {
         say: &(impl Fn(Upkeep) -> bool + Sync),
     ) -> Result<(), ViewError> {
         match self.live(signals, stop, say).await {
-            Err(ViewError::Damaged { what, .. }) => {
+            Err(error) => {
+                let why = reason_to_begin_anew(error)?;
                 say(Upkeep::CatchingUp);
-                self.start_anew(Why::Damaged { what }).await?;
+                self.start_anew(why).await?;
                 self.live(signals, stop, say).await
             }
-            other => other,
+            done => done,
         }
     }
 

@@ -24,6 +24,11 @@ pub(crate) async fn lost(
             }
             .to_string()
         };
+        if place.is_of_another(log.history(partition).await?) {
+            return Ok(Some(Why::LogReplaced {
+                position: position(),
+            }));
+        }
         if tail.get(partition) < entry_id {
             return Ok(Some(Why::LogLost {
                 position: position(),

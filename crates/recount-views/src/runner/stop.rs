@@ -74,7 +74,10 @@ impl Maintained {
                 .work(move |projection| projection.take(&entries))
                 .await?
             {
-                Ok(()) => self.kept.checkpoint.advance(&page),
+                Ok(()) => {
+                    let history = self.source.log.history(partition).await?;
+                    self.kept.checkpoint.advance(&page, history);
+                }
                 Err(Halt::Entry(_)) => return Ok(false),
                 Err(Halt::Storage(error)) => return Err(error),
             }

@@ -401,7 +401,7 @@ fn the_projection_keeps_its_checkpoint_with_the_index() {
     };
     for part in entries.chunks(4) {
         projection.take(part).unwrap();
-        kept.checkpoint.advance(part);
+        kept.checkpoint.advance(part, None);
         projection.commit(&kept).unwrap();
         assert_eq!(SearchKind.look(&dir).unwrap().as_ref(), Some(&kept));
     }

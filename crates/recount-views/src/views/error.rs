@@ -40,6 +40,12 @@ pub enum ViewError {
         /// What is wrong.
         what: String,
     },
+    /// The log is another than the one that the view was made of; it is built anew.
+    #[error("the log holds other entries than before, up to {position}")]
+    Replaced {
+        /// How far it was read.
+        position: String,
+    },
     /// This process may not write what is kept.
     #[error(
         "{path} may not be written by this process: run it as a user who may, or give it the permission"
@@ -99,6 +105,7 @@ impl ViewError {
             Self::Name { .. } => "view_name",
             Self::Read(error) => error.code(),
             Self::Damaged { .. } => "damaged",
+            Self::Replaced { .. } => "replaced",
             Self::Denied { .. } => "denied",
             Self::Storage { .. } => "storage",
             Self::Behind { .. } => "behind",

@@ -126,5 +126,11 @@ async fn a_live_view_notices_that_its_files_or_its_log_were_replaced() {
     assert_eq!(done.checkpoint.entries(), 13);
     assert!(matches!(kept().rebuilt, Some(Why::LogReplaced { .. })));
     assert_eq!(rows(&views), place.fresh().await);
+    // Another one whose ids go on above looks as if the first had been trimmed.
+    place.log.renew();
+    place.log.fill(8);
+    let done = caught_up(&views).await;
+    assert_eq!(done.checkpoint.entries(), 8);
+    assert_eq!(rows(&views), place.fresh().await);
     running.stop().await;
 }

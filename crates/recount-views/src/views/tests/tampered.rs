@@ -39,6 +39,23 @@ async fn a_log_with_another_last_entry_makes_the_view_anew() {
 }
 
 #[tokio::test]
+async fn another_log_in_its_place_is_no_trim() {
+    let place = Place::new(1);
+    place.log.fill(30);
+    let views = place.views();
+    caught_up(&views).await;
+    place.log.renew();
+    place.log.fill(10);
+    let done = caught_up(&views).await;
+    assert!(
+        matches!(done.rebuilt, Some(Why::LogReplaced { .. })),
+        "{done:?}"
+    );
+    assert_eq!(done.checkpoint.entries(), 10);
+    assert_eq!(rows(&views), place.fresh().await);
+}
+
+#[tokio::test]
 async fn a_trim_is_told_and_makes_nothing_anew() {
     let place = Place::new(1);
     place.log.fill(50);
