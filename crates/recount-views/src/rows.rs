@@ -20,6 +20,7 @@ use recount_core::Direction;
 
 pub(crate) use projection::RowsKind;
 pub use range::RowRange;
+pub(crate) use seal::words;
 pub(crate) use snapshot::KeptOpen;
 pub use snapshot::Snapshot;
 

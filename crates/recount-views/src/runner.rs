@@ -13,7 +13,7 @@ use recount_core::{Cursor, EntryId, EventLog, Recorded};
 
 pub(crate) use feed::{Feed, Pages};
 pub(crate) use live::{Signals, keep};
-pub(crate) use log::{left, lost};
+pub(crate) use log::{behind, left, lost};
 pub(crate) use rate::Rate;
 
 use crate::checkpoint::{Kept, Why};

@@ -11,6 +11,7 @@ mod projection;
 mod rank;
 mod reader;
 mod schema;
+mod seal;
 mod sieve;
 #[cfg(test)]
 mod tests;

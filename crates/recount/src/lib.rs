@@ -116,7 +116,7 @@ pub use recount_views::{
     OpenCall, Progress as ViewProgress, Question, Registered, RowRange, Rows, RowsError,
     RunningViews, SessionList, SessionOrder, SessionRows, SessionStanding, SessionState,
     SessionStatus, SessionsReader, Snapshot, Term, Tokens, ToolCalls, Upkeep, UserList, UserOrder,
-    UserRow, UserRows, View, ViewError, ViewStatus, Views, ViewsOptions, excerpt, text_of,
+    UserRow, UserRows, View, ViewError, ViewStatus, Views, ViewsOptions, Why, excerpt, text_of,
 };
 pub use replay::{InvalidPace, Pace, Replay, ReplayError, ReplayMark};
 pub use session::{

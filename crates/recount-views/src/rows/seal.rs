@@ -43,7 +43,8 @@ fn note_of(path: &Path) -> PathBuf {
     path.with_extension("seal")
 }
 
-fn words(found: &Metadata) -> String {
+/// What tells a file from one that was changed since.
+pub(crate) fn words(found: &Metadata) -> String {
     let changed = found.modified().ok();
     let changed = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());
     let nanos = changed.map_or(0, |changed| changed.as_nanos());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
@@ -26,6 +26,8 @@ const SUM_BYTES: usize = 4;
 /// give as much, the next.
 const MAP_BYTES: [usize; 3] = [64 << 30, 8 << 30, 1 << 30];
 const READERS_MAX: u32 = 1024;
+/// What their table takes, of 64 bytes each, and more than its head.
+const READERS_BYTES: u64 = 64 * READERS_MAX as u64 + 4096;
 const CUT: &str = "it is shorter than it was";
 
 /// The environments that this process has open, by path: LMDB forbids opening one twice.
@@ -97,6 +99,7 @@ impl Store {
     }
 
     fn open_file(path: PathBuf, bytes: u64) -> Result<Self, RowsError> {
+        reserve_readers(&path)?;
         let error = match open_env(&path, bytes, EnvFlags::empty()) {
             Ok(env) => return Self::with(env, path, true),
             Err(error) if is_denied(&error) => error,
@@ -189,6 +192,34 @@ impl Store {
     /// Notes that the file is as this process wrote it.
     pub(super) fn seal(&self) {
         seal::write(&self.path);
+    }
+}
+
+/// Makes room for the table of readers, which LMDB maps and writes to: on a disk that is full, such a write
+/// would end the process.
+fn reserve_readers(path: &Path) -> Result<(), RowsError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    let place = PathBuf::from(name);
+    let there = fs::metadata(&place).map_or(0, |found| found.len());
+    let Some(missing) = READERS_BYTES
+        .checked_sub(there)
+        .filter(|&missing| missing > 0)
+    else {
+        return Ok(());
+    };
+    let zeros = vec![0; usize::try_from(missing).unwrap_or_default()];
+    let file = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&place);
+    match file.and_then(|mut file| file.write_all(&zeros)) {
+        Err(error) => match io_failed("writing", &place, &error) {
+            // Who may not write goes without the table, or is told so when it matters.
+            RowsError::Denied { .. } => Ok(()),
+            failed => Err(failed),
+        },
+        Ok(()) => Ok(()),
     }
 }
 
@@ -285,6 +316,12 @@ fn failed(path: &Path, action: &'static str, error: &heed::Error) -> RowsError {
             message: "it grew to the size that was set aside for it: it gets more when it is opened again".into(),
         },
         error if is_denied(error) => RowsError::Denied { path },
+        // What LMDB makes of a write that the disk had no room for all of.
+        heed::Error::Io(error) if error.raw_os_error() == Some(5) => RowsError::Storage {
+            action,
+            path,
+            message: format!("{error}: the disk is full, or it fails"),
+        },
         error => RowsError::Storage {
             action,
             path,

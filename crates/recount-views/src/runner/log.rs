@@ -8,6 +8,10 @@ use recount_core::{
 
 use crate::checkpoint::{Checkpoint, Why};
 
+/// Entries that are counted one by one, and read at a time.
+const COUNTED_MAX: usize = 8 * PAGE;
+const PAGE: usize = 1024;
+
 /// Why a view that came to `checkpoint` cannot go on from there: the log lost what the view took in, or holds
 /// something else. That an entry was trimmed is no reason.
 pub(crate) async fn lost(
@@ -80,6 +84,30 @@ async fn first_in(
         ..ReadRange::new(ids).limit(1)
     };
     Ok(log.read(&range).await?.entries.pop())
+}
+
+/// How many entries lie after `cursor`: counted where they are few, else about.
+pub(crate) async fn behind(log: &dyn EventLog, cursor: &Cursor) -> Result<u64, ReadError> {
+    let mut counted = 0;
+    for partition in 0..log.partitions() {
+        let mut after = cursor.get(partition);
+        loop {
+            let range = ReadRange {
+                partition,
+                ..ReadRange::new(IdRange::after(after)).limit(PAGE)
+            };
+            let page = log.read(&range).await?.entries;
+            counted += page.len();
+            match page.last() {
+                _ if counted >= COUNTED_MAX => {
+                    return Ok(left(log, cursor).await?.max(counted as u64));
+                }
+                Some(last) => after = last.position.entry_id,
+                None => break,
+            }
+        }
+    }
+    Ok(counted as u64)
 }
 
 /// About how many entries lie after `cursor`, as if they were spread evenly over the time they were recorded in.

@@ -13,10 +13,7 @@ use super::schema::Fields;
 use crate::views::ViewError;
 
 /// What a commit replaces at once: which segments there are, and how far the log was taken in.
-const META: &str = "meta.json";
-
-/// Bytes of an index whose every file is checked when it is opened for writing.
-const CHECKED_BYTES_MAX: u64 = 64 << 20;
+pub(super) const META: &str = "meta.json";
 
 /// What stands in the file that a commit replaces; none where there is no index.
 pub(super) fn meta(dir: &Path) -> Result<Option<Vec<u8>>, ViewError> {
@@ -68,31 +65,4 @@ pub(super) fn create(dir: &Path) -> tantivy::Result<Index> {
     let mut index = Index::create(Shared::open(dir)?, Fields::new().schema, settings)?;
     index.set_tokenizers(Fields::tokenizers());
     Ok(index)
-}
-
-/// Fails where a file of the index is not what was written. Of a large index only what every search needs
-/// is looked at: reading all of it would take seconds.
-pub(super) fn check(dir: &Path, index: &Index) -> tantivy::Result<()> {
-    if bytes(dir)? <= CHECKED_BYTES_MAX
-        && let Some(file) = index.validate_checksum()?.into_iter().min()
-    {
-        return Err(TantivyError::InternalError(format!(
-            "the checksum of {} does not match",
-            file.display()
-        )));
-    }
-    for segment in index.searchable_segments()? {
-        tantivy::SegmentReader::open(&segment)?;
-    }
-    Ok(())
-}
-
-/// Bytes of all files in `dir`.
-pub(super) fn bytes(dir: &Path) -> io::Result<u64> {
-    let mut bytes = 0;
-    for file in fs::read_dir(dir)? {
-        // A file that goes away meanwhile takes no place.
-        bytes += file?.metadata().map_or(0, |file| file.len());
-    }
-    Ok(bytes)
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use recount_core::{Position, Recorded};
 
-use super::files;
 use super::schema::VERSION;
 use super::writer::Writer;
+use super::{files, seal};
 use crate::checkpoint::Kept;
 use crate::projection::{Halt, Kind, Projection};
 use crate::views::ViewError;
@@ -57,6 +57,7 @@ impl Kind for SearchKind {
             return Ok(None);
         };
         let note = files::note(dir, &meta)?;
+        seal::check(dir)?;
         note.map(|note| read(dir, Some(&note))).transpose()
     }
 }

@@ -15,6 +15,7 @@ use super::error::refused;
 use super::files;
 use super::merges;
 use super::schema::Fields;
+use super::seal;
 use crate::views::ViewError;
 
 /// Bytes that are collected in memory before a segment is written, at the latest.
@@ -46,8 +47,8 @@ impl Writer {
     /// Opens the index in `dir`, with what its last commit noted.
     pub(super) fn open(dir: &Path) -> Result<(Self, Option<String>), ViewError> {
         let refused = |error| refused("opening", dir, &error);
+        seal::check_all(dir)?;
         let index = files::open(dir).map_err(refused)?;
-        files::check(dir, &index).map_err(refused)?;
         let note = index.load_metas().map_err(refused)?.payload;
         Ok((Self::over(dir, index).map_err(refused)?, note))
     }
@@ -123,7 +124,9 @@ impl Writer {
             self.committed = self.taken;
             self.merge()
         });
-        committed.map_err(|error| refused("committing", &self.dir, &error))
+        committed.map_err(|error| refused("committing", &self.dir, &error))?;
+        seal::note_new(&self.dir);
+        Ok(())
     }
 
     /// Forgets what was taken in since the last commit.
@@ -202,6 +205,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         if let Some(writer) = self.inner.take() {
             let _ = writer.wait_merging_threads();
+            seal::note_new(&self.dir);
         }
     }
 }

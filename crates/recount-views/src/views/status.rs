@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{ViewError, Views, lock};
 use crate::checkpoint::{Checkpoint, Why};
 use crate::projection::Finding;
-use crate::runner::{blocking, left};
+use crate::runner::{behind, blocking};
 
 /// How a view stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,7 @@ pub struct ViewStatus {
     pub kept: bool,
     /// How far it is.
     pub checkpoint: Checkpoint,
-    /// How many entries it is behind the log, about.
+    /// How many entries it is behind the log; about, where they are thousands.
     pub behind: u64,
     /// Why it stands still, if it does.
     pub finding: Option<Finding>,
@@ -53,7 +53,7 @@ impl Views {
                 name: name.to_owned(),
                 version: entry.kind.version(),
                 kept: is_kept,
-                behind: left(&*self.0.source.log, &kept.checkpoint.cursor()).await?,
+                behind: behind(&*self.0.source.log, &kept.checkpoint.cursor()).await?,
                 checkpoint: kept.checkpoint,
                 finding: kept.finding,
                 rebuilt: kept.rebuilt,

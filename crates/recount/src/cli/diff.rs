@@ -73,7 +73,14 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let a = look(&log, &args.session, from, messages, settings).await?;
     let b = look(&log, other, args.to, messages, settings).await?;
     let now = Timestamp::now();
-    let diff = diff(&a.document(now), &b.document(now));
+    let mut diff = diff(&a.document(now), &b.document(now));
+    if *other == args.session {
+        let calls = log.session(other).calls_between(&a.state, &b.state).await?;
+        let values = |change: &Change| matches!(change, Change::Value { .. });
+        let at = diff.changes.iter().position(values);
+        let at = at.unwrap_or(diff.changes.len());
+        diff.changes.splice(at..at, calls);
+    }
     let mut output = Output::new();
     if args.json {
         let document = json!({
@@ -127,7 +134,9 @@ fn style(change: &Change) -> Style {
         Change::MessageAdded { .. } => Style::new().green(),
         Change::MessageRemoved { .. } | Change::ToolFailed { .. } => Style::new().red(),
         Change::MemoryCleared { .. } => Style::new().magenta(),
-        Change::ToolCalled { .. } | Change::ToolFinished { .. } => Style::new().yellow(),
+        Change::ToolCalled { .. } | Change::ToolFinished { .. } | Change::ToolAnswered { .. } => {
+            Style::new().yellow()
+        }
         _ => Style::new(),
     }
 }

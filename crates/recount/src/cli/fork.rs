@@ -1,6 +1,6 @@
 //! `recount fork`
 
-use recount::{At, Query};
+use recount::{At, ForkError, Query};
 use serde_json::json;
 
 use super::error::{Failure, Result};
@@ -59,7 +59,14 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let forked = log
         .session(&args.session)
         .fork(args.at, &args.child)
-        .await?;
+        .await
+        .map_err(|error| match (&error, args.at) {
+            (ForkError::Nothing { .. }, At::Recorded(_)) => Failure::from(error).hint(format!(
+                "times are those of recording, not of happening: {} shows revisions",
+                settings.command(format_args!("timeline {}", quoted(&args.session)))
+            )),
+            _ => error.into(),
+        })?;
     if !forked.from.complete {
         warn(format_args!(
             "a part of session {:?} is not there any more: the new session knows what is",

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use recount::{EventId, InvalidId};
+use recount::{EventId, InvalidId, InvalidMoment, Moment};
 
 /// A whole number from 1.
 pub(crate) fn from_1<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
@@ -24,6 +24,18 @@ fn wanted<T>(text: &str, least: u8) -> String {
         return format!("write a whole number from {least} to {most}");
     }
     format!("write a whole number from {least}")
+}
+
+/// A time at which things happened.
+pub(crate) fn happened(text: &str) -> Result<Moment, String> {
+    match text.parse() {
+        Ok(Moment::Entry(_)) => Err(
+            "an entry id tells when something was recorded, not when it happened: write a time"
+                .to_owned(),
+        ),
+        Ok(moment) => Ok(moment),
+        Err(error) => Err(InvalidMoment::to_string(&error)),
+    }
 }
 
 /// The id of a session, a user, ... : what no event can have finds nothing.

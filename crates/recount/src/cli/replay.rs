@@ -28,7 +28,7 @@ use self::print::print;
 use super::consume::{Program, Stop};
 use super::error::{Failure, Result};
 use super::interrupt::Interrupt;
-use super::numbers::from_1;
+use super::numbers::{from_1, happened};
 use super::output::count;
 use super::select::{QUERIES, QueryArgs};
 use super::settings::{AppendArgs, Settings, WriteArgs};
@@ -54,7 +54,7 @@ use super::settings::{AppendArgs, Settings, WriteArgs};
     mut_arg("session", several),
     after_help = format!(
         "{EXAMPLES}\n\n{}",
-        QUERIES.replace("write -- before it", "put a space before it")
+        QUERIES
     )
 )]
 pub(super) struct Args {
@@ -66,11 +66,11 @@ pub(super) struct Args {
     what: QueryArgs,
 
     /// Only what happened then or later: as --since
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = happened)]
     happened_since: Option<Moment>,
 
     /// Only what happened before: as --since
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = happened)]
     happened_until: Option<Moment>,
 
     /// How fast: 1x (as it happened), 10x, 0.5x, or max [default: 1x]

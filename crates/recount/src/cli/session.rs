@@ -25,6 +25,17 @@ pub(super) async fn look(
         Err(SessionError::Ahead { revision: 0, .. }) => {
             return Err(unknown(id, false, settings));
         }
+        // More than a session has, and about as much as a clock says.
+        Err(
+            error @ SessionError::Ahead {
+                asked: 100_000_000_000..,
+                ..
+            },
+        ) => {
+            return Err(Failure::from(error).hint(
+                "a number alone is a revision: write a time as 2026-01-02T10:00 (UTC), 1h (ago) or RFC 3339",
+            ));
+        }
         Err(error @ SessionError::Ahead { .. }) => {
             return Err(Failure::from(error).hint(format!(
                 "{} shows its revisions",
@@ -41,7 +52,10 @@ pub(super) async fn look(
         return Err(unknown(id, page.revision > 0, settings));
     }
     if state.own_events == 0 {
-        settings.note(format_args!("nothing of session {id:?} yet at {at}"));
+        settings.note(format_args!(
+            "nothing of session {id:?} yet at {at}{}",
+            by_recording(at)
+        ));
     } else {
         if at != At::Now {
             page.revision = state.revision;
@@ -71,6 +85,16 @@ pub(super) async fn look(
     Ok(looked)
 }
 
+/// What is to be known of a time at which a session was not there yet.
+pub(super) fn by_recording(at: At) -> &'static str {
+    match at {
+        At::Recorded(_) => {
+            ": times are those of recording, a timeline shows those of happening (--at-happened)"
+        }
+        _ => "",
+    }
+}
+
 /// There is no such session, or none any more.
 pub(super) fn unknown(id: &str, any_more: bool, settings: &Settings) -> Failure {
     let any_more = if any_more { " any more" } else { "" };
@@ -79,8 +103,8 @@ pub(super) fn unknown(id: &str, any_more: bool, settings: &Settings) -> Failure 
         settings.stream()
     ))
     .hint(format!(
-        "{} lists what is recorded, with the sessions",
-        settings.command("events --limit 20")
+        "{} lists the sessions there are",
+        settings.command("sessions")
     ))
 }
 

@@ -3,7 +3,7 @@
 use recount::{At, Moment, SessionAt, SessionState, SessionStatus, StateMessage, Timestamp};
 
 use super::error::Result;
-use super::numbers::id;
+use super::numbers::{happened, id};
 use super::output::{Output, count, fit, one_line, span, terminal_width, thousands};
 use super::session::look;
 use super::settings::Settings;
@@ -31,7 +31,7 @@ pub(super) struct Args {
     at: At,
 
     /// What it was before the first event that happened after this time, by its producer's word
-    #[arg(long, value_name = "TIME", conflicts_with = "at")]
+    #[arg(long, value_name = "TIME", conflicts_with = "at", value_parser = happened)]
     at_happened: Option<Moment>,
 
     /// Show all messages in its memory, whole; without it the newest 10, or 1,000 with --json
@@ -60,16 +60,16 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let at = args
         .at_happened
         .map_or(args.at, |moment| At::Happened(moment.timestamp()));
-    let messages = match (args.full, args.json) {
-        (true, _) => usize::MAX,
-        (false, true) => MESSAGES_TOLD,
-        (false, false) => MESSAGES_SHOWN,
-    };
-    let looked = look(&log, &args.session, at, messages, settings).await?;
+    let messages = if args.full { usize::MAX } else { MESSAGES_TOLD };
+    let mut looked = look(&log, &args.session, at, messages, settings).await?;
     let mut output = Output::new();
     if args.json {
         output.line(format_args!("{:#}", looked.document(Timestamp::now())))?;
     } else {
+        if !args.full {
+            let messages = &mut looked.messages.messages;
+            messages.drain(..messages.len().saturating_sub(MESSAGES_SHOWN));
+        }
         print(&mut output, &looked, args.full)?;
     }
     output.flush()?;

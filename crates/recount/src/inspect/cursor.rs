@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use recount_core::{EntryId, Partition, Position};
+use recount_views::{Question, Term};
 
 use super::Order;
 
@@ -13,6 +14,25 @@ use super::Order;
 pub struct PageCursor {
     pub(super) place: Place,
     pub(super) reverse: bool,
+    /// What the page was asked for: see [`about`].
+    pub(super) about: u32,
+}
+
+/// A short name of what a question asks for, but for its times: those move with the clock where they are
+/// relative.
+pub(super) fn about(question: &Question) -> u32 {
+    let is_time = |term: &Term| {
+        matches!(
+            term,
+            Term::Since(_) | Term::Until(_) | Term::HappenedSince(_) | Term::HappenedUntil(_)
+        )
+    };
+    let clauses = question.clauses.iter();
+    let clauses = clauses.filter(|clause| !is_time(&clause.term)).cloned();
+    let question = Question {
+        clauses: clauses.collect(),
+    };
+    crc32c::crc32c(question.to_string().as_bytes())
 }
 
 /// What the page ended with.
@@ -48,10 +68,14 @@ impl PageCursor {
     /// Where it is, in an answer that is sorted like this.
     pub(super) fn place(
         self,
+        about: u32,
         order: Order,
         reverse: bool,
         ranked: bool,
     ) -> Result<Place, InvalidPageCursor> {
+        if self.about != about {
+            return Err(InvalidPageCursor::OtherQuestion);
+        }
         let sorted = match self.place {
             Place::Recorded(_) => match order {
                 Order::Recorded => self.reverse == reverse,
@@ -77,14 +101,15 @@ impl fmt::Display for PageCursor {
             Place::Recorded(Position {
                 partition,
                 entry_id,
-            }) => write!(f, "r{direction}.{entry_id}.{partition}"),
+            }) => write!(f, "r{direction}.{entry_id}.{partition}")?,
             Place::Happened(Key {
                 happened_ms,
                 entry_id,
                 partition,
-            }) => write!(f, "h{direction}.{happened_ms}.{entry_id}.{partition}"),
-            Place::Ranked { before, until } => write!(f, "s{direction}.{before}.{until}"),
+            }) => write!(f, "h{direction}.{happened_ms}.{entry_id}.{partition}")?,
+            Place::Ranked { before, until } => write!(f, "s{direction}.{before}.{until}")?,
         }
+        write!(f, ".{:08x}", self.about)
     }
 }
 
@@ -97,7 +122,9 @@ impl FromStr for PageCursor {
 }
 
 fn read(text: &str) -> Option<PageCursor> {
-    let parts: Vec<_> = text.trim().split('.').collect();
+    let (text, about) = text.trim().rsplit_once('.')?;
+    let about = u32::from_str_radix(about, 16).ok()?;
+    let parts: Vec<_> = text.split('.').collect();
     let number = |text: &str| text.parse().ok();
     let (kind, reverse) = match *parts.first()? {
         "ra" => ('r', false),
@@ -123,7 +150,11 @@ fn read(text: &str) -> Option<PageCursor> {
         },
         _ => return None,
     };
-    Some(PageCursor { place, reverse })
+    Some(PageCursor {
+        place,
+        reverse,
+        about,
+    })
 }
 
 /// Why a text does not say where to go on.
@@ -133,6 +164,11 @@ pub enum InvalidPageCursor {
     /// It was not made by a page.
     #[error("it is no cursor: give back, as it is, what the page before ended with")]
     NotOne,
+    /// The page answered another question.
+    #[error(
+        "the cursor belongs to a page of another query: ask as for that page, or begin again without a cursor"
+    )]
+    OtherQuestion,
     /// The page was sorted otherwise.
     #[error(
         "the cursor belongs to a page that was sorted otherwise: ask as for that page, or begin again without a cursor"
@@ -171,7 +207,11 @@ mod tests {
                         (Place::Ranked { before, until }, true)
                     }
                 };
-                PageCursor { place, reverse }
+                PageCursor {
+                    place,
+                    reverse,
+                    about: partition ^ 7,
+                }
             },
         )
     }
@@ -193,15 +233,19 @@ mod tests {
 
     #[test]
     fn a_cursor_is_only_good_for_its_order() {
-        let recorded: PageCursor = "ra.5-1.0".parse().unwrap();
-        assert!(recorded.place(Order::Recorded, false, false).is_ok());
+        let recorded: PageCursor = "ra.5-1.0.0000002a".parse().unwrap();
+        assert!(recorded.place(42, Order::Recorded, false, false).is_ok());
+        assert_eq!(
+            recorded.place(43, Order::Recorded, false, false),
+            Err(InvalidPageCursor::OtherQuestion)
+        );
         for (order, reverse) in [
             (Order::Recorded, true),
             (Order::Happened, false),
             (Order::Relevance, false),
         ] {
             assert_eq!(
-                recorded.place(order, reverse, false),
+                recorded.place(42, order, reverse, false),
                 Err(InvalidPageCursor::OtherOrder)
             );
         }

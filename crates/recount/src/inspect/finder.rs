@@ -8,7 +8,7 @@ use recount_core::{Cursor, EntryId, Position, Query, Recorded};
 use recount_views::{Progress, Question, SearchReader};
 
 use super::candidates::{Candidates, Watch};
-use super::cursor::{PageCursor, Place};
+use super::cursor::{PageCursor, Place, about};
 use super::index;
 use super::keys::{Keys, key};
 use super::plan::Plan;
@@ -225,7 +225,12 @@ impl Finder {
 
     async fn begin(&mut self) -> Result<Walk, FindError> {
         let place = match self.after {
-            Some(cursor) => Some(cursor.place(self.order, self.backward(), self.ranks())?),
+            Some(cursor) => Some(cursor.place(
+                about(&self.question),
+                self.order,
+                self.backward(),
+                self.ranks(),
+            )?),
             None => None,
         };
         let search = self.search().await?;
@@ -326,13 +331,14 @@ impl Finder {
     fn cursor(&self, found: &Found) -> Option<PageCursor> {
         let last = found.entries.last()?;
         let place = match &self.walk.as_ref()?.source {
-            Source::Ranked(ranking) => return Some(ranking.cursor()),
+            Source::Ranked(ranking) => ranking.place(),
             Source::Recorded(_) => Place::Recorded(last.position),
             Source::Happened(_) => Place::Happened(key(last)),
         };
         Some(PageCursor {
             place,
             reverse: self.backward(),
+            about: about(&self.question),
         })
     }
 

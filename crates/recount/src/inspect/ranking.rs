@@ -5,9 +5,9 @@ use std::collections::{HashSet, VecDeque};
 use recount_core::{Cursor, EntryId, Position, Recorded};
 use recount_views::{Hit, Question, SearchReader, Term};
 
+use super::FindError;
 use super::cursor::Place;
 use super::index::{above, blocking, entries};
-use super::{FindError, PageCursor};
 use crate::Recount;
 
 /// How many of the best are asked for first, how many times as many by then, and how many at most. Of hits that
@@ -91,13 +91,10 @@ impl Ranking {
     }
 
     /// Where the next page begins.
-    pub(super) fn cursor(&self) -> PageCursor {
-        PageCursor {
-            place: Place::Ranked {
-                before: self.before,
-                until: self.until,
-            },
-            reverse: true,
+    pub(super) fn place(&self) -> Place {
+        Place::Ranked {
+            before: self.before,
+            until: self.until,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How two states differ: as a JSON Patch, and in words.
 
+mod between;
 mod words;
 
 use std::ops::Range;

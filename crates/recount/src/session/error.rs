@@ -46,6 +46,14 @@ impl SessionError {
     }
 }
 
+/// ` at revision 12`; nothing for now.
+fn moment(at: At) -> String {
+    match at {
+        At::Now => String::new(),
+        at => format!(" at {at}"),
+    }
+}
+
 /// Why a session could not be branched off another.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -54,7 +62,7 @@ pub enum ForkError {
     #[error(transparent)]
     Parent(#[from] SessionError),
     /// Nothing of the parent lies before the place to branch off.
-    #[error("nothing is recorded of session {parent} at {at}: there is nothing to branch off")]
+    #[error("nothing is recorded of session {parent}{}: there is nothing to branch off", moment(*at))]
     Nothing {
         /// The session to branch off.
         parent: String,

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout};
 use serde_json::Value;
 
 use super::support::Sandbox;
-use crate::redis::interrupt;
+use crate::redis::{interrupt, server};
 
 /// `recount views run --json`, until it is dropped.
 struct Keeper {
@@ -143,6 +143,67 @@ fn views_that_are_gone_or_garbled_are_built_anew() {
     assert!(!told.contains("anew"), "{told}");
     let [search, _] = views(&sandbox);
     assert_eq!(search["standing"], "up to date");
+}
+
+#[test]
+fn an_index_of_which_a_file_was_harmed_is_built_anew_by_who_asks_it() {
+    let sandbox = Sandbox::new().with_session();
+    let ask = || sandbox.run(&["search", "--count", "find_order"]);
+    let found = ask().stdout;
+    let files = || {
+        let files = fs::read_dir(folder_of(&sandbox, "search")).unwrap();
+        files.map(|file| file.unwrap().path())
+    };
+    let harms: [fn(&std::path::Path); 4] = [
+        |file| fs::remove_file(file).unwrap(),
+        |file| fs::write(file, "").unwrap(),
+        |file| {
+            let mut bytes = fs::read(file).unwrap();
+            bytes.truncate(bytes.len() / 2);
+            fs::write(file, bytes).unwrap();
+        },
+        |file| {
+            let mut bytes = fs::read(file).unwrap();
+            bytes[3] ^= 4;
+            fs::write(file, bytes).unwrap();
+        },
+    ];
+    let mut harmed = 0;
+    for part in ["idx", "term", "fast", "store"] {
+        for harm in harms {
+            let is_part = |file: &std::path::PathBuf| file.extension().is_some_and(|it| it == part);
+            harm(&files().find(is_part).unwrap());
+            let run = ask();
+            assert_eq!(run.stdout, found, "{part}: {}", run.stderr);
+            run.assert_said(&["the index of texts was built anew"]);
+            harmed += 1;
+        }
+    }
+    assert_eq!(harmed, 16);
+    // Nothing is wrong any more.
+    assert!(!ask().stderr.contains("anew"));
+}
+
+#[test]
+fn what_the_server_lost_leaves_the_views_while_they_are_kept() {
+    let server = server();
+    let sandbox = Sandbox::on(&server.url()).with_session();
+    let mut keeper = Keeper::start(&sandbox);
+    keeper.wait_until_all_are("live");
+    assert_eq!(sessions(&sandbox).0.len(), 2);
+    for round in ["n1", "n2"] {
+        server.command(&["FLUSHALL"]).assert_fine();
+        let published = sandbox.run(&["publish", "--type", "note", "--session", round]);
+        assert_eq!(published.code, Some(0), "{}", published.stderr);
+        let left: Vec<_> = sessions(&sandbox)
+            .0
+            .iter()
+            .map(|session| session["session_id"].clone())
+            .collect();
+        assert_eq!(left, [round]);
+    }
+    drop(keeper);
+    assert_eq!(sessions(&sandbox).0.len(), 1);
 }
 
 #[test]

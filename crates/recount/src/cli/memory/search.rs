@@ -105,6 +105,9 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     if found.hits.is_empty() {
         settings.note("nothing found");
     }
+    if found.recorded.as_ref().is_some_and(|written| written.began) {
+        writer.tell_of_beginning(settings);
+    }
     log.close().await?;
     Ok(())
 }

@@ -86,12 +86,16 @@ impl Writer {
         }
         output.flush()?;
         if written.began {
-            settings.note(format_args!(
-                "session {} begins with it",
-                quoted(&self.session)
-            ));
+            self.tell_of_beginning(settings);
         }
         Ok(())
+    }
+
+    pub(super) fn tell_of_beginning(&self, settings: &Settings) {
+        settings.note(format_args!(
+            "session {} begins with it",
+            quoted(&self.session)
+        ));
     }
 }
 

@@ -34,7 +34,7 @@ Queries:
   refund \"timed out\"            words of its text; next to one another
   -type:message.added -refund   - before what must not hold
   All of it must hold. Single quotes around the whole query keep it from the
-  shell; if it begins with -, write -- before it.";
+  shell; if it begins with -, put a space before it: ' -refund'.";
 
 impl QueryArgs {
     /// All that must hold.

@@ -1,6 +1,8 @@
 //! `recount views run`
 
-use recount::{RunningViews, Upkeep};
+use std::collections::BTreeMap;
+
+use recount::{RunningViews, Upkeep, Views, Why};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -47,6 +49,10 @@ pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interru
     } else {
         args.names.iter().map(|name| &**name).collect()
     };
+    let mut known = BTreeMap::new();
+    for view in views.status().await.map_err(failure)? {
+        known.insert(view.name, view.rebuilt);
+    }
     let running = views.start(&names).map_err(failure)?;
     settings.note(format_args!(
         "keeping {} up to date, Ctrl-C ends",
@@ -63,6 +69,9 @@ pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interru
                         output.flush()?;
                     }
                     tell(&view, &upkeep, settings);
+                    if upkeep == Upkeep::Live {
+                        tell_of_rebuilding(&views, &view, &mut known, settings).await?;
+                    }
                 }
                 None => break,
             },
@@ -73,6 +82,23 @@ pub(super) async fn run(args: &Args, settings: &Settings, mut interrupt: Interru
     interrupt.close(&log).await?;
     settings.note("what was taken in is committed");
     Err(Failure::Interrupted)
+}
+
+/// Says why a view was built anew since it was looked at last.
+async fn tell_of_rebuilding(
+    views: &Views,
+    name: &str,
+    known: &mut BTreeMap<String, Option<Why>>,
+    settings: &Settings,
+) -> Result {
+    let status = views.status().await.map_err(failure)?;
+    for view in status.into_iter().filter(|view| view.name == name) {
+        let before = known.insert(view.name, view.rebuilt.clone()).flatten();
+        if let Some(why) = view.rebuilt.filter(|why| Some(why) != before.as_ref()) {
+            settings.note(format_args!("the view {name} was built anew: {why}"));
+        }
+    }
+    Ok(())
 }
 
 /// What changes with any of the views, as it does.

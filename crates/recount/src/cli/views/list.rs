@@ -1,6 +1,6 @@
 //! `recount views`
 
-use recount::{Position, ViewStatus};
+use recount::{Position, ViewStatus, Why};
 use serde_json::{Value, json};
 
 use super::{failure, not_opened};
@@ -42,7 +42,7 @@ fn tell(view: &ViewStatus, settings: &Settings) {
     if let Some(problem) = &view.problem {
         warn(format_args!("the view {}: {problem}", view.name));
     }
-    if let Some(why) = &view.rebuilt {
+    if let Some(why) = view.rebuilt.as_ref().filter(|why| **why != Why::Asked) {
         settings.note(format_args!("{} was built anew: {why}", view.name));
     }
 }

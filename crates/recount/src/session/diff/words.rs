@@ -1,6 +1,7 @@
 //! A difference in words.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -51,6 +52,27 @@ pub enum Change {
     },
     /// A tool call was answered that was open.
     ToolFinished {
+        /// The tool.
+        tool: Option<String>,
+        /// The call.
+        call_id: Option<String>,
+    },
+    /// A tool call was made and answered in between.
+    ToolAnswered {
+        /// The tool.
+        tool: Option<String>,
+        /// The call.
+        call_id: Option<String>,
+    },
+    /// A tool call was not made yet: the second state is the earlier one.
+    ToolNotCalled {
+        /// The tool.
+        tool: Option<String>,
+        /// The call.
+        call_id: Option<String>,
+    },
+    /// A tool call was not answered yet: the second state is the earlier one.
+    ToolNotFinished {
         /// The tool.
         tool: Option<String>,
         /// The call.
@@ -110,15 +132,23 @@ pub(super) fn changes(a: &Value, b: &Value, aligned: &[Aligned]) -> Vec<Change> 
 
 fn of_messages(a: &Value, b: &Value, aligned: &[Aligned]) -> Vec<Change> {
     let (messages_a, messages_b) = (messages(a), messages(b));
+    let (left_out_a, left_out_b) = (left_out(a), left_out(b));
+    // What the other document only leaves out is no change: its oldest messages.
+    let known = |places: &Range<usize>, mine: usize, others: usize| {
+        let left_out = if places.start == 0 {
+            others.saturating_sub(mine)
+        } else {
+            0
+        };
+        places.start + left_out.min(places.len())..places.end
+    };
     let mut changes = Vec::new();
     for aligned in aligned {
         match aligned {
             Aligned::Both(..) => {}
-            // What the other document only leaves out is no change.
-            Aligned::Removed(places) if places.start == 0 && is_cut(b) => {}
-            Aligned::Added(places) if places.start == 0 && is_cut(a) => {}
             Aligned::Removed(places) => {
-                changes.extend(messages_a[places.clone()].iter().map(|message| {
+                let places = known(places, left_out_a, left_out_b);
+                changes.extend(messages_a[places].iter().map(|message| {
                     let (role, content, revision) = said(message);
                     Change::MessageRemoved {
                         role,
@@ -128,7 +158,8 @@ fn of_messages(a: &Value, b: &Value, aligned: &[Aligned]) -> Vec<Change> {
                 }));
             }
             Aligned::Added(places) => {
-                changes.extend(messages_b[places.clone()].iter().map(|message| {
+                let places = known(places, left_out_b, left_out_a);
+                changes.extend(messages_b[places].iter().map(|message| {
                     let (role, content, revision) = said(message);
                     Change::MessageAdded {
                         role,
@@ -142,10 +173,17 @@ fn of_messages(a: &Value, b: &Value, aligned: &[Aligned]) -> Vec<Change> {
     changes
 }
 
-/// Whether a document has only the newest of its messages.
-fn is_cut(document: &Value) -> bool {
+/// How many of its messages a document lacks: the oldest.
+fn left_out(document: &Value) -> usize {
     let there = document["message_count"].as_u64().unwrap_or(0);
-    there > messages(document).len() as u64
+    usize::try_from(there)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(messages(document).len())
+}
+
+/// Whether the second document is of an earlier moment of the same session.
+fn is_backward(a: &Value, b: &Value) -> bool {
+    a["session_id"] == b["session_id"] && b["revision"].as_u64() < a["revision"].as_u64()
 }
 
 fn said(message: &Value) -> (Option<String>, Value, u64) {
@@ -172,12 +210,15 @@ fn of_tools(a: &Value, b: &Value) -> Vec<Change> {
         calls.iter().find(same).cloned()
     };
     let text = |call: &Value, name: &str| call[name].as_str().map(str::to_owned);
+    let backward = is_backward(a, b);
     let mut changes = Vec::new();
     for call in &before {
         if find(&after, call).is_none() {
-            changes.push(Change::ToolFinished {
-                tool: text(call, "tool"),
-                call_id: text(call, "call_id"),
+            let (tool, call_id) = (text(call, "tool"), text(call, "call_id"));
+            changes.push(if backward {
+                Change::ToolNotCalled { tool, call_id }
+            } else {
+                Change::ToolFinished { tool, call_id }
             });
         }
     }
@@ -186,6 +227,7 @@ fn of_tools(a: &Value, b: &Value) -> Vec<Change> {
         let was = find(&before, call);
         let failed = |call: &Value| call["failed"] == true;
         match was {
+            None if backward => changes.push(Change::ToolNotFinished { tool, call_id }),
             None if failed(call) => changes.push(Change::ToolFailed { tool, call_id }),
             None => changes.push(Change::ToolCalled { tool, call_id }),
             Some(was) if failed(call) && !failed(&was) => {
@@ -224,6 +266,15 @@ impl fmt::Display for Change {
             }
             Self::ToolFinished { tool, call_id } => {
                 write!(f, "tool finished: {}", call(tool, call_id))
+            }
+            Self::ToolAnswered { tool, call_id } => {
+                write!(f, "tool called and finished: {}", call(tool, call_id))
+            }
+            Self::ToolNotCalled { tool, call_id } => {
+                write!(f, "tool not called yet: {}", call(tool, call_id))
+            }
+            Self::ToolNotFinished { tool, call_id } => {
+                write!(f, "tool not finished yet: {}", call(tool, call_id))
             }
             Self::Value { name, from, to } => {
                 let said = |value: &Value| plain(name, value);
