@@ -344,7 +344,7 @@ async fn without_views_only_a_ranking_is_refused() {
 async fn a_cursor_of_another_order_is_refused() {
     let Disk { recount, _folder } = disk().await;
     recount.record(message("e1", "s", "order")).await.unwrap();
-    let cursor: PageCursor = "ra.5-0.0".parse().unwrap();
+    let cursor: PageCursor = "ra.5-0.0.00000000".parse().unwrap();
     let question = question("");
     let refused = recount
         .find(&question)

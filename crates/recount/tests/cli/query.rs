@@ -127,6 +127,6 @@ fn a_cursor_that_leads_nowhere_is_refused() {
         .run(&["events", "--cursor", "nonsense"])
         .assert_refused(2, &["it is no cursor"]);
     sandbox
-        .run(&["events", "--reverse", "--cursor", "ra.5-0.0"])
+        .run(&["events", "--reverse", "--cursor", "ra.5-0.0.00000000"])
         .assert_refused(2, &["sorted otherwise"]);
 }

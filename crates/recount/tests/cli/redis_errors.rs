@@ -80,7 +80,7 @@ fn a_password_comes_from_the_url_the_variable_or_the_file_and_is_never_shown() {
     assert_eq!(words, ["redis.password", "set", "REDIS_PASSWORD"]);
 
     let flag = Sandbox::new().run(&["state", "x", "--url", &with_password]);
-    flag.assert_refused(1, &["hint: recount events", " --url ..."]);
+    flag.assert_refused(1, &["hint: recount sessions", " --url ..."]);
     assert!(!flag.stderr.contains("hunter2"), "{}", flag.stderr);
     let demo = ["demo", "--speed", "1000", "--url"];
     for (sandbox, url, shown) in [

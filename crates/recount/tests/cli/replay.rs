@@ -169,7 +169,7 @@ fn a_session_is_reconstructed_from_its_events() {
         1,
         &[
             "nothing is recorded of session \"nobody\"",
-            "hint: recount events",
+            "hint: recount sessions",
         ],
     );
     let trimmed = sandbox.run(&["trim", "--max-length", "4", "--quiet"]);

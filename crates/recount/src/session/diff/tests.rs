@@ -120,3 +120,45 @@ proptest::proptest! {
         applied(&of(&b), &of(&a));
     }
 }
+
+#[test]
+fn what_was_trimmed_hides_nothing_that_is_there() {
+    let mut a = document("s", &[]);
+    let mut b = document("s", &[message("user", "three", 4)]);
+    // The first two messages are gone for both.
+    a["message_count"] = json!(2);
+    b["message_count"] = json!(3);
+    assert_eq!(
+        words(&applied(&a, &b)),
+        [r#"+ user: "three""#, "messages: 2, now 3"]
+    );
+    let mut other = document("t", &[message("user", "another", 4)]);
+    other["message_count"] = json!(3);
+    assert_eq!(
+        words(&applied(&b, &other)),
+        [
+            r#"- user: "three""#,
+            r#"+ user: "another""#,
+            "session: s, now t"
+        ]
+    );
+}
+
+#[test]
+fn backwards_a_call_is_not_made_yet() {
+    let call = |entry_id: &str, tool: &str| json!({"entry_id": entry_id, "call_id": null, "tool": tool, "failed": false});
+    let mut early = document("s", &[]);
+    early["revision"] = json!(3);
+    early["open_calls"] = json!([call("2-0", "find")]);
+    let mut late = document("s", &[]);
+    late["revision"] = json!(9);
+    late["open_calls"] = json!([call("7-0", "pay")]);
+    assert_eq!(
+        words(&applied(&early, &late)),
+        ["tool finished: find", "tool called: pay"]
+    );
+    assert_eq!(
+        words(&applied(&late, &early)),
+        ["tool not called yet: pay", "tool not finished yet: find"]
+    );
+}
