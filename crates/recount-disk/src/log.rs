@@ -354,8 +354,9 @@ impl EventLog for DiskLog {
     }
 
     async fn history(&self, _: u32) -> Result<Option<u64>, ReadError> {
-        let [a, b, c, d, e, f, g, h, ..] = self.shared.dir.meta.identity;
-        Ok(Some(u64::from_le_bytes([a, b, c, d, e, f, g, h])))
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.shared.dir.meta.identity[..8]);
+        Ok(Some(u64::from_le_bytes(first)))
     }
 
     async fn info(&self) -> Result<LogInfo, ReadError> {

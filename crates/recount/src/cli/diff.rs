@@ -76,8 +76,15 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let mut diff = diff(&a.document(now), &b.document(now));
     if *other == args.session {
         let calls = log.session(other).calls_between(&a.state, &b.state).await?;
-        let values = |change: &Change| matches!(change, Change::Value { .. });
-        let at = diff.changes.iter().position(values);
+        let in_memory = |change: &Change| {
+            matches!(
+                change,
+                Change::MessageAdded { .. }
+                    | Change::MessageRemoved { .. }
+                    | Change::MemoryCleared { .. }
+            )
+        };
+        let at = diff.changes.iter().position(|change| !in_memory(change));
         let at = at.unwrap_or(diff.changes.len());
         diff.changes.splice(at..at, calls);
     }

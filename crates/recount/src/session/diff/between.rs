@@ -1,9 +1,10 @@
 //! What a session did between two of its states that neither of them tells.
 
+use std::ops::Bound;
+
 use recount_core::payload::{ErrorOccurred, ToolCalled};
 use recount_core::{EventType, IdRange, Query};
 use recount_views::SessionState;
-use std::ops::Bound;
 
 use super::Change;
 use crate::session::messages::understood;
@@ -44,7 +45,7 @@ impl Session {
                         let told = open.into_iter().any(|at| at == recorded.position);
                         calls.push(Call {
                             tool,
-                            call_id,
+                            id: call_id,
                             told,
                             failed: false,
                         });
@@ -53,7 +54,7 @@ impl Session {
                         let ErrorOccurred { tool, call_id, .. } =
                             event.data.read().unwrap_or_default();
                         let meant = |call: &&mut Call| match &call_id {
-                            Some(_) => call.call_id == call_id,
+                            Some(_) => call.id == call_id,
                             None => tool.is_some() && call.tool == tool,
                         };
                         if let Some(call) = calls.iter_mut().rev().find(meant) {
@@ -71,7 +72,7 @@ impl Session {
 
 struct Call {
     tool: Option<String>,
-    call_id: Option<String>,
+    id: Option<String>,
     told: bool,
     failed: bool,
 }
@@ -80,7 +81,7 @@ impl Call {
     fn change(self) -> Change {
         let Self {
             tool,
-            call_id,
+            id: call_id,
             failed,
             ..
         } = self;
