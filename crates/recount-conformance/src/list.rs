@@ -150,6 +150,8 @@ macro_rules! __log_cases {
                 the_window_and_the_names_are_told
                 the_tail_is_after_the_last_entry
                 trimming_does_not_move_the_tail_back
+                a_log_stays_one_history
+                another_log_is_another_history
             }
             close {
                 later_calls_fail

@@ -13,19 +13,25 @@ use crate::rows::RowsError;
 /// that stay as they are: each of them is listed once. A row that changes moves to its new place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListCursor {
-    /// The list's order, and whether it was reversed: in another one the place means nothing.
-    pub(super) list: u8,
+    /// What was asked for, in short (see [`about`]): in another list the place means nothing.
+    pub(super) list: u32,
     pub(super) place: Place,
 }
 
 impl ListCursor {
     /// The place in the list that `tag` stands for.
-    pub(super) fn place_in(cursor: Option<&Self>, tag: u8) -> Result<Option<&Place>, ListError> {
+    pub(super) fn place_in(cursor: Option<&Self>, tag: u32) -> Result<Option<&Place>, ListError> {
         match cursor {
             Some(cursor) if cursor.list != tag => Err(ListError::OtherList),
             cursor => Ok(cursor.map(|cursor| &cursor.place)),
         }
     }
+}
+
+/// A short name of a list: its kind, order and filters, but for times, which move with the clock where they
+/// are relative.
+pub(super) fn about(asked: &str) -> u32 {
+    crc32c::crc32c(asked.as_bytes())
 }
 
 /// Why a list could not be made.
@@ -35,9 +41,9 @@ pub enum ListError {
     /// The view could not be read.
     #[error(transparent)]
     View(#[from] ViewError),
-    /// The cursor is of a list in another order.
+    /// The cursor is of a list that was asked for otherwise.
     #[error(
-        "the cursor belongs to a list in another order: give it with the same sort and direction \
+        "the cursor belongs to another list: give it with the same filters, sort and direction \
          as the page that it stood below"
     )]
     OtherList,
@@ -60,7 +66,7 @@ pub struct InvalidListCursor {
 impl fmt::Display for ListCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { missing, key, name } = &self.place;
-        write!(f, "{:02x}{}{key:032x}", self.list, u8::from(*missing))?;
+        write!(f, "{:08x}{}{key:032x}", self.list, u8::from(*missing))?;
         name.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
@@ -80,19 +86,19 @@ fn read(text: &str) -> Option<ListCursor> {
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    let name = text.get(35..)?.as_bytes().chunks(2).map(|digits| {
+    let name = text.get(41..)?.as_bytes().chunks(2).map(|digits| {
         let digits = std::str::from_utf8(digits).ok()?;
         (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok())?
     });
     Some(ListCursor {
-        list: u8::from_str_radix(text.get(..2)?, 16).ok()?,
+        list: u32::from_str_radix(text.get(..8)?, 16).ok()?,
         place: Place {
-            missing: match text.get(2..3)? {
+            missing: match text.get(8..9)? {
                 "0" => false,
                 "1" => true,
                 _ => return None,
             },
-            key: u128::from_str_radix(text.get(3..35)?, 16).ok()?,
+            key: u128::from_str_radix(text.get(9..41)?, 16).ok()?,
             name: String::from_utf8(name.collect::<Option<_>>()?).ok()?,
         },
     })
@@ -105,7 +111,7 @@ mod tests {
     #[test]
     fn a_cursor_is_read_as_it_was_written() {
         let cursor = ListCursor {
-            list: 0x83,
+            list: 0x8300_0001,
             place: Place {
                 missing: true,
                 key: u128::MAX - 7,
@@ -121,7 +127,7 @@ mod tests {
             "zz",
             &text[..text.len() - 1],
             &text[..30],
-            "8320",
+            "8300000120",
         ] {
             let error = bad.parse::<ListCursor>().unwrap_err();
             assert!(error.to_string().contains("no cursor"), "{bad:?}");

@@ -21,7 +21,7 @@ use super::settings::{Settings, WriteArgs};
 ///
 /// Every call records what it did as an event of the session, so that the memory is the same after a restart and in
 /// every process that asks; recount timeline shows them, and recount state the memory at any moment of its past. The
-/// first thing that is recorded begins the session.
+/// first message or search begins the session; summarize, clear and end are about one that is there.
 ///
 /// On a server any number of processes may work with one session at once, without a mirror and without local files.
 /// --expect-revision N refuses to record anything unless the session has N events: who was told N by

@@ -52,10 +52,7 @@ use super::settings::{AppendArgs, Settings, WriteArgs};
 #[derive(clap::Args)]
 #[command(
     mut_arg("session", several),
-    after_help = format!(
-        "{EXAMPLES}\n\n{}",
-        QUERIES
-    )
+    after_help = format!("{EXAMPLES}\n\n{QUERIES}")
 )]
 pub(super) struct Args {
     // First: whoever comes later finds the arguments taken.

@@ -176,6 +176,11 @@ fn what_there_is_no_memory_of_is_told() {
     sandbox
         .run(&["memory", "stats", "nobody"])
         .assert_refused(1, &["nothing is recorded of session"]);
+    // A mistyped name begins no session.
+    for command in ["summarize", "clear", "end"] {
+        let run = sandbox.run(&["memory", command, "nobody"]);
+        run.assert_refused(1, &["nothing is recorded of session", "recount sessions"]);
+    }
     let run = sandbox.run(&["memory", "search", "s1", "?!"]);
     run.assert_refused(2, &["holds no word"]);
     let run = sandbox.run(&["memory", "search", "s1", "order", "--scope", "mine"]);

@@ -145,9 +145,12 @@ fn a_list_is_paged_by_cursor() {
         found.dedup();
         let all = documents(&sandbox.run(&[command, "--json"]));
         assert_eq!(found.len(), all.len());
-        sandbox
-            .run(&[command, "--sort", "events", "--cursor", &cursor])
-            .assert_refused(2, &["another order"]);
+        // Another order, or others of them.
+        for other in [["--sort", "events"], ["--prefix", "a"]] {
+            let other = [&[command, "--cursor", &cursor][..], &other].concat();
+            let run = sandbox.run(&other);
+            run.assert_refused(2, &["the cursor belongs to another list"]);
+        }
     }
     sandbox
         .run(&["sessions", "--cursor", "later"])

@@ -77,3 +77,27 @@ pub async fn trimming_does_not_move_the_tail_back<E: Engine>(setup: Setup<E>) {
     add(&*log, events(3..4)).await;
     assert_eq!(log.wait(&tail).await, Ok(()));
 }
+
+pub async fn a_log_stays_one_history<E: Engine>(setup: Setup<E>) {
+    let log = setup.open().await;
+    let history = log.history(0).await.expect("it is told");
+    add(&*log, events(0..3)).await;
+    assert_eq!(log.history(0).await, Ok(history), "after an append");
+    trim_everything(&*log).await;
+    assert_eq!(log.history(0).await, Ok(history), "after a trim");
+    let follower = setup.follow().await;
+    assert_eq!(follower.history(0).await, Ok(history), "beside it");
+    follower.close().await.expect("closing succeeds");
+    drop(follower);
+    let log = setup.reopen(log).await;
+    assert_eq!(log.history(0).await, Ok(history), "after a restart");
+}
+
+pub async fn another_log_is_another_history<E: Engine>(setup: Setup<E>) {
+    let log = setup.open().await;
+    let other = Setup::<E>::new().await;
+    let other = other.open().await;
+    let one = log.history(0).await.expect("it is told");
+    let two = other.history(0).await.expect("it is told");
+    assert!(one.is_none() || one != two, "{one:?}");
+}

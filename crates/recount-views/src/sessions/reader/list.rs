@@ -7,7 +7,7 @@ use std::ops::Bound;
 use recount_core::{Direction, EntryId};
 
 use super::super::ask::{SessionList, SessionOrder, SessionStanding};
-use super::super::cursor::{ListCursor, ListError};
+use super::super::cursor::{ListCursor, ListError, about};
 use super::super::damage::damaged;
 use super::super::order::{First, Key, Place, Way};
 use super::super::row::Head;
@@ -194,6 +194,19 @@ fn way(list: &SessionList) -> Way {
 }
 
 /// What a cursor of this list begins with.
-fn tag(list: &SessionList) -> u8 {
-    list.order as u8 | u8::from(list.reverse) << 7
+fn tag(list: &SessionList) -> u32 {
+    let SessionList {
+        user,
+        agent,
+        standing,
+        failed,
+        forked_from,
+        prefix,
+        order,
+        reverse,
+        ..
+    } = list;
+    about(&format!(
+        "sessions {order:?} {reverse} {user:?} {agent:?} {standing:?} {failed} {forked_from:?} {prefix:?}"
+    ))
 }

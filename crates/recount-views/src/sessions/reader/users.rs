@@ -5,18 +5,16 @@ use std::ops::Bound;
 use recount_core::Direction;
 
 use super::super::ask::{UserList, UserOrder};
-use super::super::cursor::{ListCursor, ListError};
+use super::super::cursor::{ListCursor, ListError, about};
 use super::super::damage::damaged;
 use super::super::order::{First, Key, Way};
 use super::super::sums::Sums;
 use super::super::{UserRows, keys, row};
 use crate::rows::{RowsError, Snapshot};
 
-/// Tells cursors of users from those of sessions.
-const USERS: u8 = 1 << 6;
-
 pub(in super::super) fn list(rows: &Snapshot, list: &UserList) -> Result<UserRows, ListError> {
-    let tag = USERS | list.order as u8 | u8::from(list.reverse) << 7;
+    let (order, reverse, prefix) = (list.order, list.reverse, &list.prefix);
+    let tag = about(&format!("users {order:?} {reverse} {prefix:?}"));
     let way = if (list.order == UserOrder::Name) == list.reverse {
         Way::Down
     } else {

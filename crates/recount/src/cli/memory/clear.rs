@@ -25,7 +25,7 @@ Examples:
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
     let writer = &args.writer;
-    let (log, memory) = writer.open_to_read(settings).await?;
+    let (log, memory) = writer.open_begun(settings).await?;
     let written = memory.clear(&args.reason).await;
     let written = written.map_err(|error| writer.failed(error, settings))?;
     writer.tell(&written, settings)?;

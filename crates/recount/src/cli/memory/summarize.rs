@@ -37,7 +37,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result {
         settings.config().summarizer.summarizer()?
     };
     let writer = &args.writer;
-    let (log, memory) = writer.open_to_read(settings).await?;
+    let (log, memory) = writer.open_begun(settings).await?;
     let made = memory.summarize(&*summarizer).await;
     let made = made.map_err(|error| writer.failed(error, settings))?;
     if let Some(Summarized { left_out: 1.., .. }) = made {

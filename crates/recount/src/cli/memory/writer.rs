@@ -8,6 +8,7 @@ use crate::cli::error::{Failure, Result};
 use crate::cli::mirror::prepare;
 use crate::cli::numbers::{from_0, id};
 use crate::cli::output::{Output, quoted};
+use crate::cli::session::unknown;
 use crate::cli::settings::{Settings, WriteArgs};
 
 /// Whose memory it is, and what must hold for anything to be recorded.
@@ -49,6 +50,16 @@ impl Writer {
     pub(super) async fn open_to_read(&self, settings: &Settings) -> Result<(Recount, Memory)> {
         let (log, memory) = self.open(settings).await?;
         prepare(&log, &Query::session(&self.session), settings).await?;
+        Ok((log, memory))
+    }
+
+    /// As [`Writer::open_to_read`], of a session that is there: what goes on with one does not begin it,
+    /// so that a mistyped name is no new session.
+    pub(super) async fn open_begun(&self, settings: &Settings) -> Result<(Recount, Memory)> {
+        let (log, memory) = self.open_to_read(settings).await?;
+        if log.session(&self.session).recent(0).await?.revision == 0 {
+            return Err(unknown(&self.session, false, settings));
+        }
         Ok((log, memory))
     }
 
